@@ -1,0 +1,126 @@
+/**
+ * What is asked: one chat request in neutral words, which every provider can translate for its vendor.
+ *
+ * A request that arrived in a vendor's own wire format also carries the body it came as (`source`), so that a target
+ * that speaks the same format receives it untouched.
+ */
+export interface ChatRequest {
+  readonly messages: readonly Message[];
+  /** Most tokens the answer may have. Absent: the vendor decides, or the provider's default where one is required. */
+  readonly maxOutputTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly stop?: readonly string[];
+  readonly seed?: number;
+  readonly frequencyPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly tools?: readonly Tool[];
+  readonly toolChoice?: ToolChoice;
+  readonly parallelToolCalls?: boolean;
+  /** The form of the answer. Absent: text. */
+  readonly output?: OutputFormat;
+  /** How long the model may think: `none`, `minimal`, `low`, `medium`, `high`, or a word that a vendor adds later. */
+  readonly reasoningEffort?: string;
+  /** Fields of the caller's format that have no neutral name, under the names they came with. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+  /** The request as it came. */
+  readonly source?: { readonly format: WireFormat; readonly body: Readonly<Record<string, unknown>> };
+}
+
+/** A wire format that callers and vendors share, so that bodies can pass through. */
+export type WireFormat = 'openai-chat';
+
+/** The settings of a request: all of it but what was said. A target's `params` are laid over these. */
+export type ChatSettings = Omit<ChatRequest, 'messages' | 'extra' | 'source'>;
+
+export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
+
+export interface SystemMessage {
+  readonly role: 'system';
+  readonly content: readonly TextPart[];
+}
+
+export interface UserMessage {
+  readonly role: 'user';
+  readonly content: readonly UserPart[];
+}
+
+export interface AssistantMessage {
+  readonly role: 'assistant';
+  readonly content: readonly TextPart[];
+  readonly toolCalls?: readonly ToolCall[];
+}
+
+/** What a tool returned for one call. */
+export interface ToolMessage {
+  readonly role: 'tool';
+  readonly toolCallId: string;
+  readonly content: readonly TextPart[];
+}
+
+export type UserPart = TextPart | ImagePart | AudioPart | FilePart | UnknownPart;
+
+export interface TextPart {
+  readonly type: 'text';
+  readonly text: string;
+}
+
+export interface ImagePart {
+  readonly type: 'image';
+  /** An `https:` or a `data:` URL. */
+  readonly url: string;
+  readonly detail?: string;
+}
+
+export interface AudioPart {
+  readonly type: 'audio';
+  /** Base64. */
+  readonly data: string;
+  /** `wav`, `mp3` … */
+  readonly format: string;
+}
+
+export interface FilePart {
+  readonly type: 'file';
+  /** A `data:` URL. Absent when the file lives at the vendor under `fileId`. */
+  readonly data?: string;
+  readonly fileId?: string;
+  readonly filename?: string;
+}
+
+/** A part that this version does not know: only a target of the caller's own format can take it. */
+export interface UnknownPart {
+  readonly type: 'unknown';
+  readonly name: string;
+  readonly value: unknown;
+}
+
+export interface Tool {
+  readonly name: string;
+  readonly description?: string;
+  /** JSON Schema of the arguments. */
+  readonly parameters?: Readonly<Record<string, unknown>>;
+  readonly strict?: boolean;
+}
+
+export type ToolChoice = 'auto' | 'none' | 'required' | { readonly tool: string };
+
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  /** JSON text, as the model wrote it; it need not parse. */
+  readonly arguments: string;
+  /** What a vendor wants back with the call, by vendor; for example Google's thought signature. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+export type OutputFormat =
+  | { readonly type: 'text' }
+  | { readonly type: 'json' }
+  | {
+      readonly type: 'json-schema';
+      readonly name: string;
+      readonly schema: Readonly<Record<string, unknown>>;
+      readonly description?: string;
+      readonly strict?: boolean;
+    };

@@ -1,0 +1,79 @@
+import type { ToolCall, WireFormat } from './request.ts';
+
+/** What is answered: one whole answer in neutral words. */
+export interface ChatResponse {
+  /** The vendor's id of the answer, or one of ours where the vendor gives none. */
+  readonly id: string;
+  /** The model that answered, as its vendor names it. */
+  readonly model: string;
+  readonly text: string;
+  /** What the model thought aloud, where the vendor shows it. */
+  readonly reasoning?: string;
+  /** What the model said instead of the schema output it was asked for. */
+  readonly refusal?: string;
+  readonly toolCalls: readonly ToolCall[];
+  readonly finishReason: FinishReason;
+  readonly usage?: Usage;
+  /** The vendor's body, byte for byte, when the request was passed through in this format. */
+  readonly source?: { readonly format: WireFormat; readonly body: string };
+}
+
+/** Why the model stopped. */
+export type FinishReason = 'stop' | 'length' | 'tool-calls' | 'content-filter';
+
+/** Tokens of one answer. */
+export interface Usage {
+  /** All tokens of the prompt, cached ones included. */
+  readonly inputTokens: number;
+  /** All tokens of the answer, reasoning included. */
+  readonly outputTokens: number;
+  /** The part of the input that the vendor's prompt cache served. */
+  readonly cachedInputTokens: number;
+  /** The part of the output that went into thinking. */
+  readonly reasoningTokens: number;
+}
+
+/**
+ * One step of a streamed answer.
+ *
+ * When the request was passed through, `bytes` are the vendor's own: put one after the other they are its stream, byte
+ * for byte. Where one frame of the vendor means several events, the first of them carries the bytes.
+ */
+export type ChatEvent = ChatEventBody & { readonly bytes?: Uint8Array };
+
+type ChatEventBody =
+  /** The vendor has taken the request on. Not content: the request may still fail. */
+  | { readonly type: 'start'; readonly id: string; readonly model: string }
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'reasoning'; readonly text: string }
+  | { readonly type: 'refusal'; readonly text: string }
+  /** A piece of a tool call: the first piece of each `index` has id and name, later ones extend `arguments`. */
+  | {
+      readonly type: 'tool-call';
+      readonly index: number;
+      readonly id?: string;
+      readonly name?: string;
+      readonly arguments: string;
+      readonly extra?: Readonly<Record<string, unknown>>;
+    }
+  | { readonly type: 'finish'; readonly reason: FinishReason }
+  | { readonly type: 'usage'; readonly usage: Usage }
+  /** Lifecycle frames, pings, markers: they prove a connection, not progress. */
+  | { readonly type: 'other' };
+
+/**
+ * Whether an event is an answer already. Roles, lifecycle frames, pings and empty deltas are not: a vendor sends them
+ * before it knows whether the request will fail.
+ */
+export const isContent = (event: ChatEvent): boolean => {
+  switch (event.type) {
+    case 'text':
+    case 'reasoning':
+    case 'refusal':
+      return event.text !== '';
+    case 'tool-call':
+      return true;
+    default:
+      return false;
+  }
+};

@@ -1,0 +1,146 @@
+/**
+ * What a provider is made of, for the five that ship with Switchyard and for your own: the contract, the neutral
+ * request and answer, and the helpers that fold an SDK's errors into one kind of failure.
+ */
+
+import { classify } from './decide/classify.ts';
+import type { Failure, VendorError } from './decide/failure.ts';
+import type { ChatRequest } from './decide/request.ts';
+import { type ReadHeader, retryAfterMs } from './decide/retry-after.ts';
+import type { Gap, TargetSpec, Wire } from './provider.ts';
+import { wallNowMs } from './run/system.ts';
+import type { TargetOptions } from './target.ts';
+
+export type * from './decide/failure.ts';
+export type * from './decide/request.ts';
+export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
+export type { ReadHeader } from './decide/retry-after.ts';
+export type { Call, ConnectProvider, Gap, Provider, TargetSpec, Wire } from './provider.ts';
+export { readServerSentEvents, type ServerSentEvent } from './sse.ts';
+export type { TargetOptions } from './target.ts';
+
+/** Thrown by a provider that can already say what went wrong; `explain` hands its failure on. */
+export class ProviderFailure extends Error {
+  override readonly name = 'ProviderFailure';
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+/** An answer that is none: `what` completes the sentence "openai sent …". */
+export const brokenAnswer = (vendor: string, what: string): ProviderFailure =>
+  new ProviderFailure({ kind: 'broken', message: `${vendor} sent ${what}` });
+
+/** What can be read off a vendor's error, whatever class its SDK has for it. */
+export interface VendorComplaint {
+  readonly vendor: string;
+  /** Absent for an error inside a stream or inside a 200. */
+  readonly status?: number | undefined;
+  readonly header?: ReadHeader | undefined;
+  readonly message?: string | undefined;
+  readonly type?: string | undefined;
+  readonly code?: string | undefined;
+  readonly param?: string | undefined;
+  /** Google's `RetryInfo.retryDelay`. */
+  readonly retryDelay?: string | undefined;
+}
+
+const noHeader: ReadHeader = () => undefined;
+
+/** The failure that a vendor's error is. */
+export const failureFromVendor = (complaint: VendorComplaint): Failure => {
+  const { vendor, status, type, code, param } = complaint;
+  const kind = classify(complaint);
+  const waitMs = retryAfterMs(complaint.header ?? noHeader, wallNowMs(), complaint.retryDelay);
+  const word = code ?? type;
+  const said = status === undefined ? 'sent an error inside its answer' : `answered ${status}`;
+  const vendorError: VendorError = {
+    message: complaint.message ?? `${vendor} ${said}`,
+    ...(type !== undefined && { type }),
+    ...(param !== undefined && { param }),
+    ...(code !== undefined && { code }),
+  };
+  return {
+    kind,
+    message: word === undefined ? `${vendor} ${said}` : `${vendor} ${said} (${word})`,
+    ...(status !== undefined && { status }),
+    ...(word !== undefined && { code: word }),
+    ...(waitMs !== undefined && { retryAfterMs: waitMs }),
+    vendorError,
+  };
+};
+
+/**
+ * The failure behind an error that is no answer of the vendor: the connection, the body, or our own translation.
+ * `wire` decides where the SDK has lost what happened.
+ */
+export const failureFromUnknown = (vendor: string, error: unknown, wire: Wire): Failure => {
+  if (error instanceof ProviderFailure) return error.failure;
+  const { status } = wire;
+  // Some SDKs lose the status when the error body is not the JSON it claims to be.
+  if (status !== undefined && status >= 400) return failureFromVendor({ vendor, status, header: wire.header });
+  if (status !== undefined)
+    return { kind: 'broken', message: `${vendor} sent an answer that broke off or is not JSON` };
+  const code = wire.errorCode ?? socketCode(error);
+  if (code !== undefined || wire.state !== 'idle') {
+    return {
+      kind: 'unreachable',
+      message: `${vendor} could not be reached${code === undefined ? '' : ` (${code})`}`,
+      ...(code !== undefined && { code }),
+    };
+  }
+  // Nothing left this process: the SDK, or we, could not put the request into the vendor's form.
+  const name = error instanceof Error ? error.constructor.name : typeof error;
+  return { kind: 'unsupported', message: `the request could not be put to ${vendor} (${name})` };
+};
+
+/** The first code in the chain of causes: fetch wraps socket errors, and the SDKs wrap fetch. */
+const socketCode = (error: unknown): string | undefined => {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if ('code' in at && typeof at.code === 'string' && /^(E[A-Z]|UND_|CERT_|ERR_(TLS|SSL))/.test(at.code))
+      return at.code;
+  }
+  return undefined;
+};
+
+/**
+ * OpenAI fields that say where an answer is billed, stored or cached, not what it is. A vendor without them gives the
+ * same answer, so they are left out there and named in the trace.
+ */
+const HARMLESS = new Set([
+  'metadata',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'safety_identifier',
+  'service_tier',
+  'store',
+  'stream_options',
+  'user',
+]);
+
+/** The gaps that `request.extra` leaves at a vendor that maps only the fields in `mapped`. */
+export const extraGaps = (request: ChatRequest, mapped: readonly string[] = []): Gap[] =>
+  Object.keys(request.extra ?? {})
+    .filter((name) => !mapped.includes(name))
+    .map((name) => (HARMLESS.has(name) ? { what: name, harmless: true } : { what: name }));
+
+/** Splits a target's options into those of the SDK's client, named in `clientKeys`, and those of the router. */
+export const splitOptions = <Client extends object>(
+  options: TargetOptions & Client,
+  clientKeys: Readonly<Record<keyof Client, true>>,
+): { readonly client: Client; readonly routing: TargetSpec['options'] } => {
+  const client: Record<string, unknown> = {};
+  const routing: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) (key in clientKeys ? client : routing)[key] = value;
+  return { client: client as Client, routing };
+};
+
+/** For SDK calls that insist on a timeout of their own: so long (24 days) that only ours are felt. */
+export const NO_SDK_TIMEOUT_MS: number = 2 ** 31 - 1;
+
+/** An object, and not an array or null: the least that a body of a vendor must be. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,0 +1,358 @@
+import OpenAI, { type ClientOptions } from 'openai';
+import type { Failure } from '../decide/failure.ts';
+import type { AssistantMessage, ChatRequest, ChatSettings, Message, ToolCall, UserPart } from '../decide/request.ts';
+import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
+import type { Call, Gap, Provider, TargetSpec, Wire } from '../provider.ts';
+import {
+  brokenAnswer,
+  failureFromUnknown,
+  failureFromVendor,
+  isObject,
+  NO_SDK_TIMEOUT_MS,
+  ProviderFailure,
+  splitOptions,
+} from '../provider-kit.ts';
+import { readServerSentEvents } from '../sse.ts';
+import type { TargetOptions } from '../target.ts';
+
+/** The SDK's client options, but for those that would make a second retry loop or a second clock. */
+type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
+
+export type OpenAITargetOptions = TargetOptions & OpenAIClientOptions & { readonly client?: OpenAI };
+
+// biome-ignore format: reads as a list
+const CLIENT_KEYS = {
+  client: true, adminAPIKey: true, apiKey: true, baseURL: true, credential: true, dangerouslyAllowBrowser: true, dataResidency: true, defaultHeaders: true,
+  defaultQuery: true, fetch: true, fetchOptions: true, logger: true, logLevel: true, organization: true, project: true, provider: true, webhookSecret: true,
+  workloadIdentity: true, x509Transport: true,
+} as const satisfies Record<keyof OpenAIClientOptions | 'client', true>;
+
+/**
+ * A model at OpenAI, or at any vendor that speaks its Chat Completions: Azure, Ollama, vLLM, Groq, Mistral, OpenRouter …
+ * through `baseURL`. The key defaults to `OPENAI_API_KEY`. Requests that arrived as Chat Completions pass through
+ * untouched but for `model`, and so do the answers.
+ */
+export const openai = (model: string, options: OpenAITargetOptions = {}): TargetSpec => {
+  const { client, routing } = splitOptions<OpenAIClientOptions & { client?: OpenAI }>(options, CLIENT_KEYS);
+  return {
+    vendor: 'openai',
+    model,
+    options: routing,
+    connect: (name, params) => connect(client.client ?? new OpenAI(client), name, params),
+  };
+};
+
+const connect = (client: OpenAI, model: string, params: ChatSettings | undefined): Provider => {
+  // Reasoning models refuse `max_tokens`, and servers that only resemble OpenAI's know nothing else.
+  const maxTokensField = /\/\/[^/]*(openai\.com|azure\.com)/.test(client.baseURL)
+    ? 'max_completion_tokens'
+    : 'max_tokens';
+
+  const ask = (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
+    const body: Body = { ...toOpenAI(request, params, maxTokensField), model, ...(stream && { stream: true }) };
+    // A plain answer asked of a body that came with `stream: true` is still a plain answer.
+    if (!stream) delete body.stream;
+    if (stream && request.source === undefined) body.stream_options = { include_usage: true };
+    return client.chat.completions
+      .create(body as unknown as OpenAI.ChatCompletionCreateParams, {
+        signal,
+        maxRetries: 0,
+        timeout: NO_SDK_TIMEOUT_MS,
+      })
+      .asResponse();
+  };
+
+  return {
+    name: 'openai',
+    model,
+    account: { endpoint: client.baseURL, credential: client.apiKey ?? '' },
+    gaps,
+    async send(request, call) {
+      const text = await (await ask(request, false, call)).text();
+      const response = fromOpenAI(parse(text));
+      return request.source === undefined ? response : { ...response, source: { format: 'openai-chat', body: text } };
+    },
+    async *stream(request, call) {
+      const response = await ask(request, true, call);
+      if (response.body === null) throw brokenAnswer('openai', 'no body');
+      yield* readEvents(response.body, request);
+    },
+    explain,
+  };
+};
+
+/** Everything can be said to the vendor whose format this is, but for parts of other formats. */
+const gaps = (request: ChatRequest): readonly Gap[] =>
+  request.source === undefined
+    ? request.messages.flatMap((message) =>
+        message.role === 'user'
+          ? message.content.flatMap((part) => (part.type === 'unknown' ? [{ what: `${part.name} part` }] : []))
+          : [],
+      )
+    : [];
+
+// ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type Body = Record<string, unknown>;
+
+const toOpenAI = (request: ChatRequest, params: ChatSettings | undefined, maxTokensField: string): Body => {
+  const { source } = request;
+  if (source === undefined)
+    return { ...toSettings(request, maxTokensField), messages: request.messages.map(toMessage) };
+  if (params === undefined) return { ...source.body };
+  // Both names of one limit in one body are an error at the vendor.
+  const { max_tokens, max_completion_tokens, ...body } = source.body;
+  const limit = max_completion_tokens === undefined ? { max_tokens } : { max_completion_tokens };
+  return { ...body, ...(params.maxOutputTokens === undefined && limit), ...toSettings(params, maxTokensField) };
+};
+
+const toSettings = (settings: ChatSettings, maxTokensField: string): Body =>
+  withoutUndefined({
+    [maxTokensField]: settings.maxOutputTokens,
+    temperature: settings.temperature,
+    top_p: settings.topP,
+    stop: settings.stop,
+    seed: settings.seed,
+    frequency_penalty: settings.frequencyPenalty,
+    presence_penalty: settings.presencePenalty,
+    tools: settings.tools?.map((tool) => ({ type: 'function', function: withoutUndefined({ ...tool }) })),
+    tool_choice:
+      typeof settings.toolChoice === 'object'
+        ? { type: 'function', function: { name: settings.toolChoice.tool } }
+        : settings.toolChoice,
+    parallel_tool_calls: settings.parallelToolCalls,
+    response_format: toResponseFormat(settings.output),
+    reasoning_effort: settings.reasoningEffort,
+  });
+
+const toResponseFormat = (output: ChatSettings['output']): Body | undefined => {
+  switch (output?.type) {
+    case 'json':
+      return { type: 'json_object' };
+    case 'json-schema': {
+      const { type, ...schema } = output;
+      return { type: 'json_schema', json_schema: schema };
+    }
+    default:
+      return output;
+  }
+};
+
+const toMessage = (message: Message): Body => {
+  switch (message.role) {
+    case 'user':
+      return { role: 'user', content: message.content.map(toPart) };
+    case 'assistant':
+      return toAssistantMessage(message);
+    case 'tool':
+      return { role: 'tool', tool_call_id: message.toolCallId, content: message.content };
+    case 'system':
+      return { role: 'system', content: message.content };
+  }
+};
+
+const toAssistantMessage = ({ content, toolCalls = [] }: AssistantMessage): Body => ({
+  role: 'assistant',
+  content: content.length === 0 ? null : content,
+  ...(toolCalls.length > 0 && {
+    tool_calls: toolCalls.map((call) => ({
+      id: call.id,
+      type: 'function',
+      function: { name: call.name, arguments: call.arguments },
+    })),
+  }),
+});
+
+const toPart = (part: UserPart): Body => {
+  switch (part.type) {
+    case 'text':
+      return { ...part };
+    case 'image':
+      return { type: 'image_url', image_url: withoutUndefined({ url: part.url, detail: part.detail }) };
+    case 'audio':
+      return { type: 'input_audio', input_audio: { data: part.data, format: part.format } };
+    case 'file':
+      return {
+        type: 'file',
+        file: withoutUndefined({ file_data: part.data, file_id: part.fileId, filename: part.filename }),
+      };
+    case 'unknown':
+      // Named as a gap; a target that drops what it cannot express gets here.
+      return { type: 'text', text: '' };
+  }
+};
+
+const withoutUndefined = (body: Body): Body =>
+  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
+
+// ── from the vendor ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+  stop: 'stop',
+  length: 'length',
+  tool_calls: 'tool-calls',
+  function_call: 'tool-calls',
+  content_filter: 'content-filter',
+};
+
+/** A reason that this version does not know still means that the model finished. */
+const toFinishReason = (reason: string): FinishReason => FINISH_REASONS[reason] ?? 'stop';
+
+const parse = (text: string): Body => {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    throw brokenAnswer('openai', text.trim() === '' ? 'an empty body' : 'a body that is not JSON');
+  }
+  if (!isObject(body)) throw brokenAnswer('openai', 'a body that is no answer');
+  if (body.error !== undefined && body.error !== null) throw embeddedError(body.error);
+  return body;
+};
+
+const embeddedError = (error: unknown): ProviderFailure => {
+  const { message, type, code, param } = isObject(error) ? error : { message: String(error) };
+  return new ProviderFailure(
+    failureFromVendor({
+      vendor: 'openai',
+      message: text(message),
+      type: text(type),
+      code: text(code),
+      param: text(param),
+    }),
+  );
+};
+
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
+
+const fromOpenAI = (body: Body): ChatResponse => {
+  const choice = Array.isArray(body.choices) ? body.choices[0] : undefined;
+  if (!isObject(choice) || !isObject(choice.message)) throw brokenAnswer('openai', 'a body without choices');
+  const { message, finish_reason } = choice;
+  const toolCalls = Array.isArray(message.tool_calls) ? message.tool_calls.map(fromToolCall) : [];
+  const content = text(message.content) ?? '';
+  const refusal = text(message.refusal);
+  const reasoning = text(message.reasoning_content);
+  if (typeof finish_reason !== 'string') throw brokenAnswer('openai', 'an answer without its end');
+  return {
+    id: text(body.id) ?? '',
+    model: text(body.model) ?? '',
+    text: content,
+    ...(refusal !== undefined && { refusal }),
+    ...(reasoning !== undefined && { reasoning }),
+    toolCalls,
+    finishReason: toFinishReason(finish_reason),
+    ...(isObject(body.usage) && { usage: fromUsage(body.usage) }),
+  };
+};
+
+const fromToolCall = (call: unknown): ToolCall => {
+  const { id, function: called } = isObject(call) ? call : {};
+  const { name, arguments: args } = isObject(called) ? called : {};
+  return { id: text(id) ?? '', name: text(name) ?? '', arguments: text(args) ?? '' };
+};
+
+const fromUsage = (usage: Body): Usage => {
+  const input = isObject(usage.prompt_tokens_details) ? usage.prompt_tokens_details : {};
+  const output = isObject(usage.completion_tokens_details) ? usage.completion_tokens_details : {};
+  return {
+    inputTokens: count(usage.prompt_tokens),
+    outputTokens: count(usage.completion_tokens),
+    cachedInputTokens: count(input.cached_tokens),
+    reasoningTokens: count(output.reasoning_tokens),
+  };
+};
+
+const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
+
+/**
+ * The SDK's own stream ends normally when a connection is cut between two events, and it hands on objects, not bytes.
+ * So the bytes are read here, and the stream has ended well only when every choice has said why it finished.
+ */
+async function* readEvents(body: ReadableStream<Uint8Array>, request: ChatRequest): AsyncGenerator<ChatEvent, void> {
+  const passThrough = request.source !== undefined;
+  const expected = typeof request.extra?.n === 'number' ? request.extra.n : 1;
+  const finished = new Set<unknown>();
+  let done = false;
+  let started = false;
+  for await (const { data, bytes } of readServerSentEvents(body)) {
+    const events: ChatEvent[] = [];
+    if (data === '[DONE]') done = true;
+    else if (data !== undefined && data !== '') {
+      const chunk = parseChunk(data);
+      if (!started) {
+        started = true;
+        events.push({ type: 'start', id: text(chunk.id) ?? '', model: text(chunk.model) ?? '' });
+      }
+      for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
+        if (!isObject(choice)) continue;
+        if (isObject(choice.delta)) events.push(...fromDelta(choice.delta));
+        if (typeof choice.finish_reason === 'string') {
+          finished.add(choice.index);
+          if (finished.size === expected) events.push({ type: 'finish', reason: toFinishReason(choice.finish_reason) });
+        }
+      }
+      if (isObject(chunk.usage)) events.push({ type: 'usage', usage: fromUsage(chunk.usage) });
+    }
+    if (!passThrough) yield* events;
+    else {
+      const [first = { type: 'other' } as const, ...others] = events;
+      yield { ...first, bytes };
+      yield* others;
+    }
+  }
+  if (finished.size < expected) {
+    throw brokenAnswer('openai', started ? 'a stream that stopped before its end' : 'a stream without an event');
+  }
+  // Some servers that resemble OpenAI's leave it out; the answer is whole, and clients wait for it.
+  if (passThrough && !done) yield { type: 'other', bytes: new TextEncoder().encode('data: [DONE]\n\n') };
+}
+
+const parseChunk = (data: string): Body => {
+  let chunk: unknown;
+  try {
+    chunk = JSON.parse(data);
+  } catch {
+    throw brokenAnswer('openai', 'an event that is not JSON');
+  }
+  if (!isObject(chunk)) throw brokenAnswer('openai', 'an event that is no chunk');
+  if (chunk.error !== undefined && chunk.error !== null) throw embeddedError(chunk.error);
+  return chunk;
+};
+
+function* fromDelta(delta: Body): Generator<ChatEvent, void> {
+  // vLLM, DeepSeek and others show what the model thinks under this name.
+  const reasoning = text(delta.reasoning_content);
+  if (reasoning) yield { type: 'reasoning', text: reasoning };
+  const content = text(delta.content);
+  if (content) yield { type: 'text', text: content };
+  const refusal = text(delta.refusal);
+  if (refusal) yield { type: 'refusal', text: refusal };
+  for (const piece of Array.isArray(delta.tool_calls) ? delta.tool_calls : []) {
+    if (!isObject(piece)) continue;
+    const { name, arguments: args } = isObject(piece.function) ? piece.function : {};
+    yield {
+      type: 'tool-call',
+      index: typeof piece.index === 'number' ? piece.index : 0,
+      ...(typeof piece.id === 'string' && { id: piece.id }),
+      ...(typeof name === 'string' && { name }),
+      arguments: text(args) ?? '',
+    };
+  }
+}
+
+const explain = (error: unknown, wire: Wire): Failure => {
+  if (!(error instanceof OpenAI.APIError) || error.status === undefined)
+    return failureFromUnknown('openai', error, wire);
+  const { message, type, code, param } = isObject(error.error) ? error.error : {};
+  return failureFromVendor({
+    vendor: 'openai',
+    status: error.status,
+    header: (name) => error.headers?.get(name),
+    message: text(message),
+    type: text(type),
+    code: text(code),
+    param: text(param),
+  });
+};

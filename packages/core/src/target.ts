@@ -1,0 +1,40 @@
+import type { ChatSettings } from './decide/request.ts';
+
+/** `'250ms'`, `'10s'`, `'5m'`, `'1h'`, or milliseconds. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
+
+/** What the router wants to know of a target, beside the vendor and the model. */
+export interface TargetOptions {
+  /** Unique in its pool. Default: `vendor/model`. */
+  readonly id?: string;
+  /** `false` takes the target out of its pool. Default: true. */
+  readonly enabled?: boolean;
+  /** Share of a weighted pool, relative to the other weights. 0: only when every other target fails. Default: 1. */
+  readonly weight?: number;
+  /** Tokens that prompt and answer may have together. A prompt too long for another target moves only to a larger one. */
+  readonly contextWindow?: number;
+  readonly timeouts?: Timeouts;
+  /** Targets with the same key and the same `quotaGroup` share one rate limit. Default: each model has its own. */
+  readonly quotaGroup?: string;
+  /** Settings laid over those of every request to this target. */
+  readonly params?: ChatSettings;
+  /**
+   * What to do with a request that this vendor cannot wholly express: skip the target, or leave the field out and say
+   * so in the trace. Default: `skip`.
+   */
+  readonly unsupported?: 'skip' | 'drop';
+}
+
+/** How long one attempt may take. Each is also bounded by what the request's deadline leaves. */
+export interface Timeouts {
+  /** Until the request has left on a connection. Default: 2 s. */
+  readonly connect?: Duration;
+  /** Streams: until the first content. Default: 30 s. */
+  readonly firstContent?: Duration;
+  /** Plain answers: until the whole answer is there, since a vendor shows nothing before. Default: 60 s. */
+  readonly answer?: Duration;
+  /** Streams: between two events, after the first content. Default: 30 s. */
+  readonly idle?: Duration;
+  /** Streams: the whole attempt. Default: 10 min. */
+  readonly total?: Duration;
+}
