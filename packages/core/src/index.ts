@@ -1,1 +1,44 @@
-export {};
+export type { RouteConfig, RouterConfig, StrategyName } from './config.ts';
+export type { AttemptRole } from './decide/attempt.ts';
+export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
+export type { Standing } from './decide/health/breaker.ts';
+export type {
+  AssistantMessage,
+  AudioPart,
+  ChatRequest,
+  ChatSettings,
+  FilePart,
+  ImagePart,
+  Message,
+  OutputFormat,
+  SystemMessage,
+  TextPart,
+  Tool,
+  ToolCall,
+  ToolChoice,
+  ToolMessage,
+  UnknownPart,
+  UserMessage,
+  UserPart,
+  WireFormat,
+} from './decide/request.ts';
+export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
+export { priority } from './decide/strategies/priority.ts';
+export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
+export type { PickContext, Picker, Strategy, StrategyPool } from './decide/strategy.ts';
+export { type AttemptReport, isRouterError, RouterError, type RouterErrorCode, type SkippedTarget } from './errors.ts';
+export type { RouterEvent } from './events.ts';
+export type { TargetSpec } from './provider.ts';
+export {
+  type CallOptions,
+  type ChatAnswer,
+  type ChatStream,
+  createRouter,
+  type Router,
+  type RouteSnapshot,
+  type Served,
+  type TargetName,
+  type TargetSnapshot,
+} from './router.ts';
+export type { System } from './run/system.ts';
+export type { Duration, TargetOptions, Timeouts } from './target.ts';

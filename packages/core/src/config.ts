@@ -1,0 +1,261 @@
+import { z } from 'zod';
+import type { TimeoutsMs } from './decide/pool.ts';
+import type { ChatSettings } from './decide/request.ts';
+import { priority } from './decide/strategies/priority.ts';
+import { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
+import { MOST_TARGETS, type Strategy } from './decide/strategy.ts';
+import { RouterError } from './errors.ts';
+import type { RouterEvent } from './events.ts';
+import type { Provider, TargetSpec } from './provider.ts';
+import type { System } from './run/system.ts';
+import type { Duration } from './target.ts';
+
+/** What `createRouter` takes. Every key that is not named here is an error, with its path. */
+export interface RouterConfig {
+  /** By name: the name is the first segment of the path under the mount point. */
+  readonly routes: Readonly<Record<string, RouteConfig>>;
+  /** Hears of everything that happens. What it throws is ignored. */
+  readonly onEvent?: (event: RouterEvent) => void;
+  /** The clock and the dice; the real ones by default. */
+  readonly system?: System;
+}
+
+export interface RouteConfig {
+  /** Default: `priority`. */
+  readonly strategy?: StrategyName | Strategy;
+  /** Targets that can stand in for one another, 32 at most. */
+  readonly pool: readonly TargetSpec[];
+  /**
+   * How long a caller waits: for the first content of a stream (default 60 s), or for a whole plain answer
+   * (default 3 min). It is shared out over the attempts.
+   */
+  readonly deadline?: Duration;
+}
+
+export type StrategyName = 'priority' | 'weighted-round-robin';
+
+const STRATEGIES: Readonly<Record<StrategyName, () => Strategy>> = {
+  priority,
+  'weighted-round-robin': weightedRoundRobin,
+};
+
+/** A checked config: every default filled in, every duration in ms, every provider made. */
+export interface CheckedConfig {
+  readonly routes: readonly CheckedRoute[];
+}
+
+export interface CheckedRoute {
+  readonly name: string;
+  readonly strategy: Strategy;
+  readonly deadlineMs: { readonly stream: number; readonly plain: number };
+  readonly targets: readonly CheckedTarget[];
+}
+
+export interface CheckedTarget {
+  readonly id: string;
+  readonly vendor: string;
+  readonly provider: Provider;
+  readonly enabled: boolean;
+  readonly weight: number;
+  readonly contextWindow: number | undefined;
+  readonly quotaGroup: string | undefined;
+  readonly timeoutsMs: TimeoutsMs;
+  readonly params: ChatSettings | undefined;
+  readonly unsupported: 'skip' | 'drop';
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: SECOND, m: MINUTE, h: 60 * MINUTE };
+/** setTimeout cannot wait longer; it would fire at once. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+const duration = z.union([z.number(), z.string()]).transform((value, context): number => {
+  const [, amount, unit = ''] = typeof value === 'string' ? (/^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value) ?? []) : [];
+  const ms = typeof value === 'number' ? value : Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
+  if (ms > 0 && ms <= LONGEST_MS) return ms;
+  context.addIssue(
+    `expected a duration above 0 such as '10s', '250ms' or milliseconds, and got ${JSON.stringify(value)}`,
+  );
+  return z.NEVER;
+});
+
+const jsonObject = z.record(z.string(), z.unknown());
+
+const params = z.strictObject({
+  maxOutputTokens: z.int().positive().optional(),
+  temperature: z.number().min(0).optional(),
+  topP: z.number().min(0).max(1).optional(),
+  stop: z.array(z.string()).optional(),
+  seed: z.int().optional(),
+  frequencyPenalty: z.number().optional(),
+  presencePenalty: z.number().optional(),
+  tools: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        description: z.string().optional(),
+        parameters: jsonObject.optional(),
+        strict: z.boolean().optional(),
+      }),
+    )
+    .optional(),
+  toolChoice: z.union([z.enum(['auto', 'none', 'required']), z.strictObject({ tool: z.string() })]).optional(),
+  parallelToolCalls: z.boolean().optional(),
+  output: z
+    .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('text') }),
+      z.strictObject({ type: z.literal('json') }),
+      z.strictObject({
+        type: z.literal('json-schema'),
+        name: z.string(),
+        schema: jsonObject,
+        description: z.string().optional(),
+        strict: z.boolean().optional(),
+      }),
+    ])
+    .optional(),
+  reasoningEffort: z.string().optional(),
+});
+
+const targetOptions = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[\w./:@-]+$/, 'expected letters, digits and any of . / : @ _ -, since the id is sent in a header')
+    .optional(),
+  enabled: z.boolean().default(true),
+  weight: z.number().min(0).default(1),
+  contextWindow: z.int().positive().optional(),
+  timeouts: z
+    .strictObject({
+      connect: duration.default(2 * SECOND),
+      firstContent: duration.default(30 * SECOND),
+      answer: duration.default(90 * SECOND),
+      idle: duration.default(30 * SECOND),
+      total: duration.default(10 * MINUTE),
+    })
+    .prefault({}),
+  quotaGroup: z.string().min(1).optional(),
+  params: params.optional(),
+  unsupported: z.enum(['skip', 'drop']).default('skip'),
+});
+
+const target = z.custom<TargetSpec>(
+  (value) => typeof value === 'object' && value !== null && 'connect' in value && typeof value.connect === 'function',
+  "expected a target, such as openai('gpt-5-mini')",
+);
+
+const strategy = z.union(
+  [
+    z.enum(Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]]).transform((name) => STRATEGIES[name]()),
+    z.custom<Strategy>((value) => typeof value === 'object' && value !== null && 'forPool' in value),
+  ],
+  `expected one of ${Object.keys(STRATEGIES).join(', ')}, or a strategy of your own`,
+);
+
+const route = z.strictObject({
+  strategy: strategy.prefault('priority'),
+  pool: z
+    .array(target)
+    .min(1, 'expected at least one target')
+    .max(MOST_TARGETS, `expected at most ${MOST_TARGETS} targets`),
+  deadline: duration.optional(),
+});
+
+/** `v1`, `routes` and `health` are paths of their own under the mount point. */
+const RESERVED = ['v1', 'routes', 'health', 'events', 'metrics', 'dashboard'];
+
+const config = z.strictObject({
+  routes: z
+    .record(
+      z
+        .string()
+        .regex(
+          /^[A-Za-z0-9][\w.-]*$/,
+          'expected a route name of letters, digits, and . _ -, since it is a path segment',
+        )
+        .refine((name) => !RESERVED.includes(name), 'this name is a path of its own; choose another'),
+      route,
+    )
+    .refine((routes) => Object.keys(routes).length > 0, 'expected at least one route'),
+  onEvent: z.custom<RouterConfig['onEvent']>((value) => typeof value === 'function', 'expected a function').optional(),
+  system: z.custom<System>((value) => typeof value === 'object' && value !== null).optional(),
+});
+
+/** Checks a config and makes its providers. Throws a RouterError that lists every wrong field with its path. */
+export const checkConfig = (raw: RouterConfig): CheckedConfig => {
+  const problems: string[] = [];
+  const checked = check(config, raw, '', problems);
+  const routes = Object.entries(checked?.routes ?? {}).map(([name, { strategy, pool, deadline }]): CheckedRoute => {
+    const path = `routes.${name}.pool`;
+    const targets = pool.flatMap((spec, i) => checkTarget(spec, `${path}[${i}]`, problems) ?? []);
+    checkIds(targets, path, problems);
+    return {
+      name,
+      strategy,
+      deadlineMs: { stream: deadline ?? MINUTE, plain: deadline ?? 3 * MINUTE },
+      targets,
+    };
+  });
+  if (problems.length > 0) {
+    throw new RouterError(
+      'invalid-config',
+      `The config of the router is wrong:\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    );
+  }
+  return { routes };
+};
+
+const checkTarget = (spec: TargetSpec, path: string, problems: string[]): CheckedTarget | undefined => {
+  for (const key of ['maxRetries', 'timeout', 'timeoutInSeconds', 'retryOptions']) {
+    if (key in spec.options) {
+      problems.push(`${path}.${key}: retries and time-outs are the router's; leave it out, or set timeouts`);
+    }
+  }
+  const options = check(targetOptions, spec.options, path, problems);
+  if (options === undefined) return undefined;
+  const { id = `${spec.vendor}/${spec.model}`, timeouts, ...rest } = options;
+  try {
+    return {
+      id,
+      vendor: spec.vendor,
+      provider: spec.connect(spec.model, options.params as ChatSettings | undefined),
+      ...rest,
+      contextWindow: rest.contextWindow,
+      quotaGroup: rest.quotaGroup,
+      params: rest.params as ChatSettings | undefined,
+      timeoutsMs: timeouts,
+    };
+  } catch (error) {
+    // An SDK that finds no key says which variable it looked for.
+    problems.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+};
+
+const checkIds = (targets: readonly CheckedTarget[], path: string, problems: string[]): void => {
+  targets.forEach(({ id }, i) => {
+    const first = targets.findIndex((other) => other.id === id);
+    if (first < i)
+      problems.push(`${path}[${i}].id: '${id}' is the id of [${first}] already; give one of them another id`);
+  });
+};
+
+const check = <T>(schema: z.ZodType<T>, value: unknown, path: string, problems: string[]): T | undefined => {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) problems.push(describe(issue, path));
+  return undefined;
+};
+
+const describe = (issue: z.core.$ZodIssue, prefix: string): string => {
+  const path = issue.path.reduce<string>(
+    (at, key) => (typeof key === 'number' ? `${at}[${key}]` : at === '' ? String(key) : `${at}.${String(key)}`),
+    prefix,
+  );
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${path === '' ? '' : `${path}.`}${key}: unknown key`).join('\n  ');
+  }
+  const reason = issue.code === 'invalid_key' ? issue.issues.map(({ message }) => message).join('; ') : issue.message;
+  return `${path === '' ? 'config' : path}: ${reason}`;
+};

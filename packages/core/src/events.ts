@@ -1,0 +1,56 @@
+import type { AttemptRole } from './decide/attempt.ts';
+import type { FailureKind } from './decide/failure.ts';
+import type { AttemptReport, RouterErrorCode } from './errors.ts';
+
+/** Everything the router reports, as one union: noun, then verb. Times are in ms on the router's monotonic clock. */
+export type RouterEvent =
+  | { readonly type: 'request-started'; readonly atMs: number; readonly requestId: string; readonly route: string }
+  | {
+      readonly type: 'attempt-started';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      readonly target: string;
+      readonly role: AttemptRole;
+    }
+  | {
+      readonly type: 'attempt-ended';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      readonly attempt: AttemptReport;
+    }
+  /** Left alone after failures in a row. */
+  | TargetEvent<'target-cooled'>
+  /** Left alone for a rate limit, a quota or a refused key. */
+  | TargetEvent<'target-gated'>
+  | { readonly type: 'target-recovered'; readonly atMs: number; readonly route: string; readonly target: string }
+  /** A target answered: with its whole answer, or with the first content of a stream. */
+  | {
+      readonly type: 'request-answered';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      readonly target: string;
+      readonly attempts: number;
+      readonly tookMs: number;
+    }
+  | {
+      readonly type: 'request-failed';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      readonly code: RouterErrorCode;
+      readonly attempts: number;
+      readonly tookMs: number;
+    };
+
+interface TargetEvent<Type extends string> {
+  readonly type: Type;
+  readonly atMs: number;
+  readonly route: string;
+  readonly target: string;
+  readonly reason: FailureKind;
+  /** When it may be used again, on the same clock. */
+  readonly untilMs: number;
+}

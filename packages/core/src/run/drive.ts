@@ -1,0 +1,179 @@
+import { type Attempt, expiry } from '../decide/attempt.ts';
+import type { Course } from '../decide/course.ts';
+import type { Failure } from '../decide/failure.ts';
+import { type GiveUp, nextStep, type Step } from '../decide/plan.ts';
+import type { Member, Pool } from '../decide/pool.ts';
+import type { Call, Wire } from '../provider.ts';
+import type { Journal } from './journal.ts';
+import type { System } from './system.ts';
+import { WireLog } from './wire.ts';
+
+/** One request to carry through a pool. `T` is what an attempt answers with: a whole answer, or an opened stream. */
+export interface Job<T> {
+  readonly course: Course;
+  readonly pool: Pool;
+  readonly journal: Journal;
+  readonly system: System;
+  readonly callerSignal: AbortSignal | undefined;
+  /** Resolves at the first content of a stream, or with the whole of a plain answer. */
+  call(target: number, call: Call): Promise<T>;
+  explain(target: number, error: unknown, wire: Wire): Failure;
+}
+
+export type Driven<T> =
+  | { readonly type: 'answered'; readonly flight: Flight<T>; readonly value: T }
+  | { readonly type: 'gave-up'; readonly because: GiveUp };
+
+/** An attempt under way, with what stops it. */
+export interface Flight<T> {
+  readonly attempt: Attempt;
+  readonly controller: AbortController;
+  readonly wire: WireLog;
+  value: T | undefined;
+  /** Set for an attempt that outlives its request. */
+  onEnd?: () => void;
+}
+
+/**
+ * Carries out the plan, and decides nothing: starts what `nextStep` says, waits as long as it says, cancels the losers.
+ * An attempt ends exactly once: with its answer, with its failure, or when its time is up. What an SDK still says
+ * afterwards is not heard, so that one that ignores its signal cannot hold a request.
+ */
+export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
+  const { course, pool, system, journal, callerSignal } = job;
+  const flights: Flight<T>[] = [];
+  let ring = (): void => {};
+
+  const end = (flight: Flight<T>, outcome: NonNullable<Attempt['outcome']>): void => {
+    const { attempt } = flight;
+    if (attempt.outcome !== undefined) return;
+    attempt.outcome = outcome;
+    attempt.endedAtMs = system.nowMs();
+    if (outcome.type === 'failed') learnWindow(course, pool, attempt, outcome.failure);
+    journal.ended(attempt);
+    flight.onEnd?.();
+    ring();
+  };
+
+  /** Ends an attempt from our side: first the outcome, then the abort, whose echo comes too late to be heard. */
+  const cancel = (flight: Flight<T>, failure: Failure): void => {
+    end(flight, { type: 'failed', failure });
+    flight.controller.abort();
+  };
+
+  const launch = (step: Extract<Step, { type: 'start' }>): void => {
+    const startedAtMs = system.nowMs();
+    journal.starting(step.target, step.role, startedAtMs);
+    const wire = new WireLog();
+    const controller = new AbortController();
+    const attempt: Attempt = {
+      target: step.target,
+      role: step.role,
+      startedAtMs,
+      epoch: (pool.members[step.target] as Member).health.breaker.epoch,
+      connectByMs: step.connectByMs,
+      expiresAtMs: step.expiresAtMs,
+      hedgeAtMs: step.hedgeAtMs,
+      wire,
+      endedAtMs: undefined,
+      outcome: undefined,
+    };
+    const flight: Flight<T> = { attempt, controller, wire, value: undefined };
+    flights.push(flight);
+    course.attempts.push(attempt);
+    course.tried |= 1 << step.target;
+    journal.started(attempt);
+    wire
+      .follow(() => job.call(step.target, { signal: controller.signal }))
+      .then(
+        (value) => {
+          flight.value = value;
+          end(flight, { type: 'answered' });
+        },
+        (error) => {
+          if (attempt.outcome === undefined)
+            end(flight, { type: 'failed', failure: job.explain(step.target, error, wire) });
+        },
+      );
+  };
+
+  const expire = (nowMs: number): void => {
+    for (const flight of flights) {
+      const why = expiry(flight.attempt, nowMs);
+      if (why !== undefined) cancel(flight, expired(why, nowMs - flight.attempt.startedAtMs));
+    }
+  };
+
+  const leave = (): void => {
+    for (const flight of flights) cancel(flight, ABORTED);
+  };
+
+  /**
+   * Whoever did not win is stopped, but for a probe: it was sent to learn something, so it may run until its first
+   * content or its time-out. Were it stopped, a target that hangs would be probed, and waited for, again and again.
+   */
+  const stopLosers = (winner: Flight<T> | undefined): void => {
+    for (const flight of flights) {
+      const { role, expiresAtMs, outcome } = flight.attempt;
+      if (flight === winner || outcome !== undefined) continue;
+      if (winner === undefined || (role !== 'probe' && role !== 'last-resort')) {
+        cancel(flight, ABORTED);
+        continue;
+      }
+      const stop = system.schedule(expiresAtMs - system.nowMs(), () => expire(system.nowMs()));
+      const abort = (): void => cancel(flight, ABORTED);
+      callerSignal?.addEventListener('abort', abort);
+      flight.onEnd = () => {
+        stop();
+        callerSignal?.removeEventListener('abort', abort);
+        flight.controller.abort();
+      };
+    }
+  };
+
+  callerSignal?.addEventListener('abort', leave);
+  try {
+    for (;;) {
+      if (callerSignal?.aborted) return { type: 'gave-up', because: { type: 'aborted' } };
+      expire(system.nowMs());
+      const step = nextStep(course, pool, system.nowMs(), system.dice);
+      switch (step.type) {
+        case 'start':
+          launch(step);
+          break;
+        case 'wait':
+          await new Promise<void>((resolve) => {
+            const stop = system.schedule(step.untilMs - system.nowMs(), resolve);
+            ring = () => {
+              stop();
+              resolve();
+            };
+          });
+          break;
+        case 'answer': {
+          const winner = flights.find(({ attempt }) => attempt === step.attempt) as Flight<T>;
+          stopLosers(winner);
+          return { type: 'answered', flight: winner, value: winner.value as T };
+        }
+        case 'give-up':
+          stopLosers(undefined);
+          return { type: 'gave-up', because: step.because };
+      }
+    }
+  } finally {
+    callerSignal?.removeEventListener('abort', leave);
+  }
+};
+
+const ABORTED: Failure = { kind: 'aborted', message: 'stopped, since nobody waits for it any more' };
+
+const expired = (why: 'no-connection' | 'no-content', afterMs: number): Failure =>
+  why === 'no-connection'
+    ? { kind: 'unreachable', message: `no connection within ${Math.round(afterMs)} ms` }
+    : { kind: 'timed-out', message: `no content within ${Math.round(afterMs)} ms` };
+
+/** After "too long" only a target with a larger window may follow; one that names no window counts as the smallest. */
+const learnWindow = (course: Course, pool: Pool, attempt: Attempt, failure: Failure): void => {
+  if (failure.kind !== 'too-long') return;
+  course.windowAbove = Math.max(course.windowAbove ?? 0, pool.members[attempt.target]?.contextWindow ?? 0);
+};

@@ -1,0 +1,127 @@
+import type { Attempt } from '../decide/attempt.ts';
+import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
+import { conditionOf } from '../decide/health/health.ts';
+import {
+  type HealthChange,
+  observeComplete,
+  observeContent,
+  observeFailure,
+  observeStart,
+} from '../decide/health/observe.ts';
+import type { Member, Pool } from '../decide/pool.ts';
+import type { AttemptReport } from '../errors.ts';
+import type { RouterEvent } from '../events.ts';
+import type { System } from './system.ts';
+
+/** Hears what becomes of the attempts of one request: folds it into health, and reports it. */
+export class Journal {
+  readonly #pool: Pool;
+  readonly #route: string;
+  readonly #requestId: string;
+  readonly #system: System;
+  readonly #emit: (event: RouterEvent) => void;
+  /** By attempt: what was left out of the request for it. */
+  readonly #droppedFor: (target: number) => readonly string[];
+
+  constructor(
+    pool: Pool,
+    names: { readonly route: string; readonly requestId: string },
+    system: System,
+    emit: (event: RouterEvent) => void,
+    droppedFor: (target: number) => readonly string[],
+  ) {
+    this.#pool = pool;
+    this.#route = names.route;
+    this.#requestId = names.requestId;
+    this.#system = system;
+    this.#emit = emit;
+    this.#droppedFor = droppedFor;
+  }
+
+  /** Before an attempt is made, since a probe takes its place first. */
+  starting(target: number, role: Attempt['role'], nowMs: number): void {
+    observeStart(this.#member(target).health, role, nowMs);
+  }
+
+  started(attempt: Attempt): void {
+    const { id } = this.#member(attempt.target);
+    this.#emit({ ...this.#names('attempt-started', attempt.startedAtMs), target: id, role: attempt.role });
+  }
+
+  /** The first content is there, or the failure. */
+  ended(attempt: Attempt): void {
+    const { outcome, endedAtMs = this.#system.nowMs() } = attempt;
+    if (outcome === undefined) return;
+    const { health } = this.#member(attempt.target);
+    this.#emit({ ...this.#names('attempt-ended', endedAtMs), attempt: this.report(attempt) });
+    if (outcome.type === 'answered') this.#changed(attempt, observeContent(health, attempt, endedAtMs));
+    else this.#failed(attempt, outcome.failure, endedAtMs);
+  }
+
+  /** The whole answer is there. */
+  completed(attempt: Attempt): void {
+    observeComplete(this.#member(attempt.target).health);
+  }
+
+  /** The answer broke off after its first content. */
+  brokeOff(attempt: Attempt, failure: Failure): void {
+    const nowMs = this.#system.nowMs();
+    attempt.outcome = { type: 'failed', failure };
+    this.#emit({ ...this.#names('attempt-ended', nowMs), attempt: this.report(attempt) });
+    this.#failed(attempt, failure, nowMs);
+  }
+
+  report(attempt: Attempt): AttemptReport {
+    const { outcome, startedAtMs, endedAtMs = this.#system.nowMs() } = attempt;
+    const failure = outcome?.type === 'failed' ? outcome.failure : undefined;
+    const dropped = this.#droppedFor(attempt.target);
+    return {
+      target: this.#member(attempt.target).id,
+      role: attempt.role,
+      outcome: failure?.kind ?? 'answered',
+      ...(failure?.status !== undefined && { status: failure.status }),
+      ...(failure !== undefined && { message: failure.message }),
+      tookMs: endedAtMs - startedAtMs,
+      ...(dropped.length > 0 && { dropped }),
+    };
+  }
+
+  #failed(attempt: Attempt, failure: Failure, nowMs: number): void {
+    const { health } = this.#member(attempt.target);
+    this.#changed(attempt, observeFailure(health, attempt, failure, nowMs, this.#system.dice));
+  }
+
+  #changed(attempt: Attempt, change: HealthChange): void {
+    if (change === undefined) return;
+    const { id: target, health } = this.#member(attempt.target);
+    const atMs = this.#system.nowMs();
+    if (change === 'recovered') {
+      this.#emit({ type: 'target-recovered', atMs, route: this.#route, target });
+      return;
+    }
+    const { reason, untilMs } = conditionOf(health, atMs);
+    if (reason === undefined || untilMs === undefined) return;
+    this.#emit({
+      type: change === 'cooled' ? 'target-cooled' : 'target-gated',
+      atMs,
+      route: this.#route,
+      target,
+      reason,
+      untilMs,
+    });
+  }
+
+  #member(target: number): Member {
+    return this.#pool.members[target] as Member;
+  }
+
+  #names<Type extends 'attempt-started' | 'attempt-ended'>(
+    type: Type,
+    atMs: number,
+  ): { type: Type; atMs: number; requestId: string; route: string } {
+    return { type, atMs, requestId: this.#requestId, route: this.#route };
+  }
+}
+
+/** Whether a failure says something about the request rather than about whom it was put to. */
+export const isCallersOwn = (failure: Failure): boolean => FAILURE_RULES[failure.kind].chargedTo === 'request';

@@ -1,0 +1,116 @@
+import type { Failure } from '../decide/failure.ts';
+import type { TimeoutsMs } from '../decide/pool.ts';
+import { type ChatEvent, isContent } from '../decide/response.ts';
+import type { Flight } from './drive.ts';
+import type { Journal } from './journal.ts';
+import type { System } from './system.ts';
+
+/** A stream that has produced content, or has ended well without any. */
+export interface OpenedStream {
+  /** What was held back until now: lifecycle frames, and the first content. */
+  readonly held: readonly ChatEvent[];
+  /** Undefined when the stream is over already. */
+  readonly rest: AsyncIterator<ChatEvent> | undefined;
+}
+
+/**
+ * Reads up to the first content. Until then nothing has been shown to the caller, so that whatever goes wrong is a
+ * failed attempt like any other, and the next target can take over unseen.
+ */
+export const openStream = async (events: AsyncIterable<ChatEvent>): Promise<OpenedStream> => {
+  const iterator = events[Symbol.asyncIterator]();
+  const held: ChatEvent[] = [];
+  for (;;) {
+    const { done, value } = await iterator.next();
+    if (done) return { held, rest: undefined };
+    held.push(value);
+    if (isContent(value)) return { held, rest: iterator };
+  }
+};
+
+/** What `relayStream` throws: the answer had begun, and broke off. */
+export class BrokeOff extends Error {
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
+interface Relay {
+  readonly flight: Flight<OpenedStream>;
+  readonly timeoutsMs: TimeoutsMs;
+  readonly journal: Journal;
+  readonly system: System;
+  readonly callerSignal: AbortSignal | undefined;
+  explain(error: unknown): Failure;
+}
+
+/**
+ * Hands on the rest of a stream that has begun. It ends normally only when the vendor said that it finished; a gap
+ * longer than the idle timeout, a vendor's error or a cut throws. Leaving it stops the vendor.
+ */
+export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGenerator<ChatEvent, void> {
+  const { flight, journal, timeoutsMs, callerSignal } = relay;
+  let over = false;
+  const breakOff = (failure: Failure): BrokeOff => {
+    over = true;
+    journal.brokeOff(flight.attempt, failure);
+    flight.controller.abort();
+    return new BrokeOff(failure);
+  };
+  try {
+    yield* opened.held;
+    for (let done = opened.rest === undefined; !done; ) {
+      const stallAtMs = relay.system.nowMs() + timeoutsMs.idle;
+      const untilMs = Math.min(stallAtMs, flight.attempt.startedAtMs + timeoutsMs.total);
+      let next: Awaited<ReturnType<typeof nextBefore>>;
+      try {
+        next = await nextBefore(opened.rest as AsyncIterator<ChatEvent>, untilMs, relay);
+      } catch (error) {
+        // After our own abort an SDK may say anything, or nothing: what counts is who aborted.
+        if (callerSignal?.aborted) throw breakOff(LEFT);
+        throw breakOff(relay.explain(error));
+      }
+      if (next === 'left') throw breakOff(LEFT);
+      if (next === 'late') throw breakOff(stalled(untilMs === stallAtMs ? timeoutsMs.idle : timeoutsMs.total));
+      if (next.done) done = true;
+      else yield next.value;
+    }
+    over = true;
+    journal.completed(flight.attempt);
+  } finally {
+    // The consumer broke off. Some SDKs leave the connection open when their iterator is left, so it is closed here.
+    if (!over) flight.controller.abort();
+  }
+}
+
+const LEFT: Failure = { kind: 'aborted', message: 'the caller left' };
+
+const stalled = (afterMs: number): Failure => ({
+  kind: 'stalled',
+  message: `the answer had begun, and did not go on within ${Math.round(afterMs)} ms`,
+});
+
+/** The next event, unless the time is up or the caller leaves first: an SDK that ignores its signal holds nobody. */
+const nextBefore = (
+  events: AsyncIterator<ChatEvent>,
+  untilMs: number,
+  { system, callerSignal }: Relay,
+): Promise<IteratorResult<ChatEvent> | 'late' | 'left'> =>
+  new Promise((resolve, reject) => {
+    const left = (): void => settle(() => resolve('left'));
+    const stop = system.schedule(Math.max(0, untilMs - system.nowMs()), () => settle(() => resolve('late')));
+    const settle = (then: () => void): void => {
+      stop();
+      callerSignal?.removeEventListener('abort', left);
+      then();
+    };
+    if (callerSignal?.aborted) return left();
+    callerSignal?.addEventListener('abort', left);
+    events.next().then(
+      (result) => settle(() => resolve(result)),
+      (error) => settle(() => reject(error)),
+    );
+  });
