@@ -1,0 +1,39 @@
+import type { AttemptReport, Served, SkippedTarget } from '@switchyard/core';
+
+type Trail = Pick<Served, 'attempts' | 'skipped'> & {
+  readonly requestId?: string | undefined;
+  readonly target?: Served['target'];
+  readonly tookMs?: number;
+};
+
+/** Who served a request, for the headers of its answer; of a failure, who was asked. */
+export const servedHeaders = ({ requestId, target, attempts, skipped, tookMs }: Trail): Record<string, string> => {
+  const headers: Record<string, string> = { 'x-switchyard-attempts': String(attempts.length) };
+  if (requestId !== undefined) headers['x-switchyard-request'] = requestId;
+  if (target !== undefined) headers['x-switchyard-target'] = target.id;
+  const trace = [...attempts.map(attemptItem), ...skipped.map(skippedItem)];
+  if (trace.length > 0) headers['x-switchyard-trace'] = trace.join(', ');
+  const last = attempts.at(-1);
+  if (tookMs !== undefined && last !== undefined) {
+    // Ours is what the caller waited beyond the attempts: they follow one another without a gap, but for hedges.
+    const upstream = attempts.reduce((sum, attempt) => sum + attempt.tookMs, 0);
+    const own = Math.max(0, tookMs - upstream);
+    headers['server-timing'] = `upstream;dur=${upstream.toFixed(1)}, switchyard;dur=${own.toFixed(1)}`;
+  }
+  return headers;
+};
+
+/** One item of a structured header: `openai/gpt-5-mini;outcome=overloaded;status=503;ms=12`. */
+const attemptItem = ({ target, outcome, status, tookMs, dropped }: AttemptReport): string =>
+  [
+    target,
+    `outcome=${outcome}`,
+    ...(status === undefined ? [] : [`status=${status}`]),
+    `ms=${Math.round(tookMs)}`,
+    ...(dropped === undefined ? [] : [`dropped=${quoted(dropped.join(' '))}`]),
+  ].join(';');
+
+const skippedItem = ({ target, reason }: SkippedTarget): string => `${target};skipped=${quoted(reason)}`;
+
+/** Field names come from callers: nothing but printable ASCII may reach a header. */
+const quoted = (text: string): string => `"${text.replace(/[^\x20-\x7e]|["\\]/g, '?').slice(0, 200)}"`;
