@@ -1,0 +1,123 @@
+import { describe, expect, test } from 'vitest';
+import type { RouterConfig } from './config.ts';
+import { isRouterError } from './errors.ts';
+import { openai } from './providers/openai.ts';
+import { createRouter } from './router.ts';
+
+const key = { apiKey: 'sk-secret' };
+
+const problemsOf = (config: unknown): string => {
+  try {
+    createRouter(config as RouterConfig);
+    return 'none';
+  } catch (error) {
+    if (!isRouterError(error) || error.code !== 'invalid-config') throw error;
+    return error.message;
+  }
+};
+
+const pool = (options: object): unknown => ({ routes: { chat: { pool: [openai('m', { ...key, ...options })] } } });
+
+test('the config of the README is taken', () => {
+  expect(problemsOf(pool({}))).toBe('none');
+});
+
+describe('a wrong field is named by its path (P1, N7)', () => {
+  test.each([
+    ['no routes', {}, 'routes: '],
+    ['an empty config', { routes: {} }, 'routes: expected at least one route'],
+    ['an unknown key at the top', { routes: { chat: { pool: [openai('m', key)] } }, route: 1 }, 'route: unknown key'],
+    [
+      'an unknown key of a route',
+      { routes: { chat: { pool: [openai('m', key)], strategie: 'x' } } },
+      'routes.chat.strategie: unknown key',
+    ],
+    ['an empty pool', { routes: { chat: { pool: [] } } }, 'routes.chat.pool: expected at least one target'],
+    [
+      'a pool of strings',
+      { routes: { chat: { pool: ['gpt'] } } },
+      "routes.chat.pool[0]: expected a target, such as openai('gpt-5-mini')",
+    ],
+    [
+      'an unknown strategy',
+      { routes: { chat: { strategy: 'fastest', pool: [openai('m', key)] } } },
+      'routes.chat.strategy: expected one of priority',
+    ],
+    [
+      'a route name that is no path segment',
+      { routes: { 'a/b': { pool: [openai('m', key)] } } },
+      'routes.a/b: expected a route name',
+    ],
+    [
+      'a route name that is taken',
+      { routes: { v1: { pool: [openai('m', key)] } } },
+      'routes.v1: this name is a path of its own',
+    ],
+    [
+      'a deadline that is none',
+      { routes: { chat: { deadline: 'soon', pool: [openai('m', key)] } } },
+      'routes.chat.deadline: expected a duration',
+    ],
+    ['an unknown key of a target', pool({ wieght: 2 }), 'routes.chat.pool[0].wieght: unknown key'],
+    ['a negative weight', pool({ weight: -1 }), 'routes.chat.pool[0].weight: '],
+    [
+      'a timeout of 0',
+      pool({ timeouts: { idle: 0 } }),
+      'routes.chat.pool[0].timeouts.idle: expected a duration above 0',
+    ],
+    ['an unknown timeout', pool({ timeouts: { read: '1s' } }), 'routes.chat.pool[0].timeouts.read: unknown key'],
+    ['an id that would break a header', pool({ id: 'a b' }), 'routes.chat.pool[0].id: expected letters'],
+    [
+      'retries of the SDK',
+      pool({ maxRetries: 2 }),
+      "routes.chat.pool[0].maxRetries: retries and time-outs are the router's",
+    ],
+    ['an unknown setting', pool({ params: { temprature: 0 } }), 'routes.chat.pool[0].params.temprature: unknown key'],
+  ])('%s', (_, config, expected) => {
+    expect(problemsOf(config)).toContain(expected);
+  });
+
+  test('two targets of one id', () => {
+    const config = { routes: { chat: { pool: [openai('m', key), openai('m', key)] } } };
+    expect(problemsOf(config)).toContain("routes.chat.pool[1].id: 'openai/m' is the id of [0] already");
+  });
+
+  test('all of them at once, and none of them quotes a key', () => {
+    const problems = problemsOf(pool({ weight: -1, wieght: 1, timeouts: { idle: 'x' } }));
+    expect(problems.split('\n')).toHaveLength(4);
+    expect(problems).not.toContain('secret');
+  });
+
+  test('a key that is missing, with the variable that would hold it', () => {
+    const before = process.env.OPENAI_API_KEY;
+    delete process.env.OPENAI_API_KEY;
+    try {
+      expect(problemsOf({ routes: { chat: { pool: [openai('m')] } } })).toMatch(
+        /routes\.chat\.pool\[0\]: .*OPENAI_API_KEY/s,
+      );
+    } finally {
+      if (before !== undefined) process.env.OPENAI_API_KEY = before;
+    }
+  });
+});
+
+test.each(['10s', '250ms', '1.5m', '1h', 1_000])('%j is a duration', (deadline) => {
+  expect(problemsOf({ routes: { chat: { deadline, pool: [openai('m', key)] } } })).toBe('none');
+});
+
+test('weights may be 0 and fractions, and a target can be switched off', () => {
+  const router = createRouter({
+    routes: {
+      chat: { pool: [openai('a', { ...key, weight: 0 }), openai('b', { ...key, weight: 0.5, enabled: false })] },
+    },
+  });
+  expect(router.snapshot()[0]?.targets).toMatchObject([
+    { id: 'openai/a', weight: 0, enabled: true },
+    { id: 'openai/b', weight: 0.5, enabled: false },
+  ]);
+});
+
+test('what a router tells of itself has no secret in it', () => {
+  const router = createRouter({ routes: { chat: { pool: [openai('a', key)] } } });
+  expect(JSON.stringify(router.snapshot())).not.toContain('secret');
+});

@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import type { Failure } from '../failure.ts';
+import { closeGate, gateState, openGate, passGate } from './gate.ts';
+
+const limited = (retryAfterMs?: number): Failure => ({
+  kind: 'rate-limited',
+  message: '429',
+  ...(retryAfterMs !== undefined && { retryAfterMs }),
+});
+const low = (): number => 0;
+const high = (): number => 0.999;
+
+test('a gate stays closed for as long as the vendor asked, and up to a tenth longer', () => {
+  for (const [dice, until] of [
+    [low, 91_000],
+    [high, 99_991],
+  ] as const) {
+    const gate = openGate();
+    closeGate(gate, limited(90_000), 0, 1_000, dice);
+    expect(gate.untilMs).toBeCloseTo(until, -1);
+    expect(gateState(gate, 90_999)).toBe('closed');
+    expect(gateState(gate, gate.untilMs)).toBe('due');
+  }
+});
+
+test('"at once" means half a second', () => {
+  const gate = openGate();
+  closeGate(gate, limited(0), 0, 1_000, low);
+  expect(gate.untilMs).toBe(1_500);
+});
+
+test('of two answers the later time wins, in either order', () => {
+  for (const [first, second] of [
+    [5_000, 60_000],
+    [60_000, 5_000],
+  ] as const) {
+    const gate = openGate();
+    closeGate(gate, limited(first), 0, 1_000, low);
+    closeGate(gate, limited(second), 0, 1_000, low);
+    expect(gate.untilMs).toBe(61_000);
+  }
+});
+
+test('without a time the wait doubles with each refusal, up to a minute', () => {
+  const gate = openGate();
+  const waits: number[] = [];
+  for (let i = 0, nowMs = 0; i < 9; i++) {
+    closeGate(gate, limited(), nowMs, nowMs, high);
+    waits.push(Math.round((gate.untilMs - nowMs) / 1_000));
+    nowMs = gate.untilMs;
+  }
+  expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60]);
+});
+
+test('a burst of refusals to requests that were under way is one refusal', () => {
+  const gate = openGate();
+  for (let i = 0; i < 10; i++) closeGate(gate, limited(), 0, 10 + i, high);
+  expect(gate.untilMs).toBeLessThan(1_100);
+});
+
+test('an answer to a request from before the time opens nothing', () => {
+  const gate = openGate();
+  closeGate(gate, limited(1_000), 0, 1_000, low);
+  expect(passGate(gate, 1_999)).toBe(false);
+  expect(gateState(gate, 3_000)).toBe('due');
+  expect(passGate(gate, 2_000)).toBe(true);
+  expect(gateState(gate, 3_000)).toBe('open');
+});
+
+test("an overloaded model's Retry-After is believed for a minute at most", () => {
+  const gate = openGate();
+  closeGate(gate, { kind: 'overloaded', message: '503', retryAfterMs: 600_000 }, 0, 0, low);
+  expect(gate.untilMs).toBe(60_000);
+});
