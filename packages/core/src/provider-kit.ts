@@ -121,11 +121,29 @@ const HARMLESS = new Set([
   'user',
 ]);
 
+/**
+ * What clients send although it asks for nothing: the value, as JSON, that every vendor acts on without being told.
+ * (An empty object does not always ask for nothing: `web_search_options: {}` switches the search on.)
+ */
+const ASKS_FOR_NOTHING: Readonly<Record<string, string>> = {
+  functions: '[]',
+  logit_bias: '{}',
+  modalities: '["text"]',
+  n: '1',
+  top_logprobs: '0',
+};
+
+const asksForNothing = (name: string, value: unknown): boolean =>
+  value === undefined ||
+  value === null ||
+  value === false ||
+  (name in ASKS_FOR_NOTHING && JSON.stringify(value) === ASKS_FOR_NOTHING[name]);
+
 /** The gaps that `request.extra` leaves at a vendor that maps only the fields in `mapped`. */
 export const extraGaps = (request: ChatRequest, mapped: readonly string[] = []): Gap[] =>
-  Object.keys(request.extra ?? {})
-    .filter((name) => !mapped.includes(name))
-    .map((name) => (HARMLESS.has(name) ? { what: name, harmless: true } : { what: name }));
+  Object.entries(request.extra ?? {})
+    .filter(([name, value]) => !mapped.includes(name) && !asksForNothing(name, value))
+    .map(([name]) => (HARMLESS.has(name) ? { what: name, harmless: true } : { what: name }));
 
 /** Splits a target's options into those of the SDK's client, named in `clientKeys`, and those of the router. */
 export const splitOptions = <Client extends object>(

@@ -12,39 +12,55 @@ const LF = 10;
 const CR = 13;
 const decoder = new TextDecoder();
 
+/** An end of frame can straddle two chunks: CRLF CR in the one, LF in the other. */
+const SEAM = 3;
+
 /**
- * Cuts a byte stream into frames. Lines may end in LF, CRLF or CR; characters may be split over chunks, since frames
- * are cut before they are decoded. What follows the last blank line is a frame too: a vendor that leaves out the last
- * blank line has still said it, and a frame that was cut inside fails where its data is read.
+ * Cuts a byte stream into frames, the same ones however the bytes are chunked. Lines may end in LF, CRLF or CR;
+ * characters may be split over chunks, since frames are cut before they are decoded. What follows the last blank line is
+ * a frame too: a vendor that leaves out the last blank line has still said it, and a frame that was cut inside fails
+ * where its data is read.
  */
 export async function* readServerSentEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerSentEvent, void> {
-  let pending: Uint8Array = new Uint8Array(0);
+  // The bytes from `start` to `end` wait for the end of their frame. Bytes are only ever added behind them, never moved
+  // inside the buffer, so that a frame that was handed out stays as it is.
+  let buffer = new Uint8Array(0);
+  let start = 0;
+  let end = 0;
   for await (const chunk of body) {
-    // An end of frame can straddle the seam, so the last three bytes are looked at again; nothing before them is.
-    let from = Math.max(0, pending.length - 3);
-    pending = pending.length === 0 ? chunk : concat(pending, chunk);
-    let start = 0;
-    for (;;) {
-      const end = endOfFrame(pending, from);
-      if (end < 0) break;
-      yield frame(pending.subarray(start, end));
-      start = end;
-      from = end;
+    if (end + chunk.length > buffer.length) {
+      const waiting = buffer.subarray(start, end);
+      // Twice the room that is needed: a megabyte in small chunks is not copied anew with each of them.
+      buffer = new Uint8Array(2 * (waiting.length + chunk.length));
+      buffer.set(waiting);
+      start = 0;
+      end = waiting.length;
     }
-    pending = pending.subarray(start);
+    let from = Math.max(start, end - SEAM);
+    buffer.set(chunk, end);
+    end += chunk.length;
+    for (;;) {
+      const next = endOfFrame(buffer, from, end);
+      if (next < 0) break;
+      yield frame(buffer.subarray(start, next));
+      start = next;
+      from = next;
+    }
   }
-  if (pending.length > 0) yield frame(pending);
+  if (end > start) yield frame(buffer.subarray(start, end));
 }
 
-/** The index behind the first blank line that begins at or after `from`, or -1. */
-const endOfFrame = (bytes: Uint8Array, from: number): number => {
-  for (let i = from; i < bytes.length; i++) {
-    const first = lineEnd(bytes, i);
+/** The index behind the first blank line that begins at or after `from`, or -1 where none is complete before `end`. */
+const endOfFrame = (bytes: Uint8Array, from: number, end: number): number => {
+  for (let i = from; i < end; i++) {
+    const first = lineEnd(bytes, i, end);
     if (first === 0) continue;
-    const second = lineEnd(bytes, i + first);
+    const second = lineEnd(bytes, i + first, end);
     if (second > 0) {
-      // CR CR LF: the second line end is CRLF; whether an LF follows a last CR is known only with the next byte.
-      return i + first + second;
+      const next = i + first + second;
+      // Whether an LF belongs to a last CR is known only with the next byte. Nobody ends lines in CR alone nowadays, so
+      // that nobody waits for it.
+      return next === end && bytes[next - 1] === CR ? -1 : next;
     }
     i += first - 1;
   }
@@ -52,29 +68,22 @@ const endOfFrame = (bytes: Uint8Array, from: number): number => {
 };
 
 /** How many bytes of line end stand at `at`: 0, 1 or 2. */
-const lineEnd = (bytes: Uint8Array, at: number): 0 | 1 | 2 => {
+const lineEnd = (bytes: Uint8Array, at: number, end: number): 0 | 1 | 2 => {
+  if (at >= end) return 0;
   if (bytes[at] === LF) return 1;
   if (bytes[at] !== CR) return 0;
-  return bytes[at + 1] === LF ? 2 : 1;
-};
-
-const concat = (a: Uint8Array, b: Uint8Array): Uint8Array => {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
+  return at + 1 < end && bytes[at + 1] === LF ? 2 : 1;
 };
 
 const frame = (bytes: Uint8Array): ServerSentEvent => {
   let event: string | undefined;
   let data: string | undefined;
   for (const line of decoder.decode(bytes).split(/\r\n|\n|\r/)) {
-    if (line.startsWith('data:')) {
-      const value = line.slice(line[5] === ' ' ? 6 : 5);
-      data = data === undefined ? value : `${data}\n${value}`;
-    } else if (line.startsWith('event:')) {
-      event = line.slice(line[6] === ' ' ? 7 : 6);
-    }
+    const colon = line.indexOf(':');
+    const field = colon < 0 ? line : line.slice(0, colon);
+    const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
+    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+    else if (field === 'event') event = value;
   }
   return { event, data, bytes };
 };

@@ -29,6 +29,7 @@ test.each([
     'too-long',
   ],
   [{ status: 400, code: 'content_filter' }, 'filtered'],
+  [{ status: 422, message: 'the request was blocked because its content violates the usage policy' }, 'filtered'],
   [{ status: 400, code: 'unsupported_parameter' }, 'unsupported'],
   [{ status: 400, message: '`temperature` is not supported with this model' }, 'unsupported'],
   [{ status: 400 }, 'rejected'],

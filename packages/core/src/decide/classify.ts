@@ -12,7 +12,7 @@ const TOO_LONG =
   /context_length|context length|maximum context|prompt is too long|too many tokens|token count \([\d,]+\) exceeds|request_too_large|string_above_max/i;
 const QUOTA = /insufficient_quota|credit_balance|credit balance|billing|spend_limit|usage_limit_exceeded|per ?day/i;
 const FILTERED =
-  /content_filter|content_policy|content management policy|moderation_blocked|blocked by .*(safety|content)/i;
+  /content_filter|content_policy|content management policy|moderation_blocked|blocked\b.*(safety|content|policy)/i;
 const UNSUPPORTED =
   /unsupported_(parameter|value)|(is|are) not supported|not supported (by|with|for|in)|does not support|deprecated for this model/i;
 const BAD_KEY = /API_KEY_INVALID|invalid_api_key|api key not valid|FAILED_PRECONDITION/i;

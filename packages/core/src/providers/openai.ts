@@ -50,8 +50,12 @@ const connect = (client: OpenAI, model: string, params: ChatSettings | undefined
 
   const ask = (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
     const body: Body = { ...toOpenAI(request, params, maxTokensField), model, ...(stream && { stream: true }) };
-    // A plain answer asked of a body that came with `stream: true` is still a plain answer.
-    if (!stream) delete body.stream;
+    // A plain answer asked of a body that came with `stream: true` is still a plain answer, and OpenAI refuses options of
+    // a stream where there is none.
+    if (!stream) {
+      delete body.stream;
+      delete body.stream_options;
+    }
     if (stream && request.source === undefined) body.stream_options = { include_usage: true };
     return client.chat.completions
       .create(body as unknown as OpenAI.ChatCompletionCreateParams, {
@@ -98,7 +102,11 @@ type Body = Record<string, unknown>;
 const toOpenAI = (request: ChatRequest, params: ChatSettings | undefined, maxTokensField: string): Body => {
   const { source } = request;
   if (source === undefined)
-    return { ...toSettings(request, maxTokensField), messages: request.messages.map(toMessage) };
+    return {
+      ...request.extra,
+      ...toSettings(request, maxTokensField),
+      messages: request.messages.map(toMessage),
+    };
   if (params === undefined) return { ...source.body };
   // Both names of one limit in one body are an error at the vendor.
   const { max_tokens, max_completion_tokens, ...body } = source.body;
@@ -215,6 +223,8 @@ const embeddedError = (error: unknown): ProviderFailure => {
   return new ProviderFailure(
     failureFromVendor({
       vendor: 'openai',
+      // Proxies such as OpenRouter put the status of the vendor behind them here.
+      status: typeof code === 'number' && code >= 400 && code < 600 ? code : undefined,
       message: text(message),
       type: text(type),
       code: text(code),

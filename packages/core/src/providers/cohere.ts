@@ -1,0 +1,463 @@
+import { CohereClientV2, CohereEnvironment, CohereError } from 'cohere-ai';
+import type { Failure } from '../decide/failure.ts';
+import type {
+  AssistantMessage,
+  ChatRequest,
+  ImagePart,
+  Message,
+  TextPart,
+  ToolCall,
+  UserPart,
+} from '../decide/request.ts';
+import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
+import type { Call, Gap, Provider, TargetSpec, Wire } from '../provider.ts';
+import {
+  brokenAnswer,
+  extraGaps,
+  failureFromUnknown,
+  failureFromVendor,
+  isObject,
+  ProviderFailure,
+  splitOptions,
+} from '../provider-kit.ts';
+import { readServerSentEvents } from '../sse.ts';
+import type { TargetOptions } from '../target.ts';
+
+type ClientOptions = ConstructorParameters<typeof CohereClientV2>[0];
+
+/**
+ * The SDK's client options, but for those that would make a second retry loop or a second clock, and for `fetcher`,
+ * which the SDK's `fetch` does not go through.
+ */
+type CohereClientOptions = Omit<ClientOptions, 'fetcher' | 'maxRetries' | 'timeoutInSeconds'>;
+
+export type CohereTargetOptions = TargetOptions & CohereClientOptions & { readonly client?: CohereClientV2 };
+
+// biome-ignore format: reads as a list
+const CLIENT_KEYS = {
+  client: true, baseUrl: true, clientName: true, environment: true, fetch: true, headers: true, logging: true, token: true,
+} as const satisfies Record<keyof CohereClientOptions | 'client', true>;
+
+/** A model at Cohere, through version 2 of its Chat API. The key defaults to `CO_API_KEY`. */
+export const cohere = (model: string, options: CohereTargetOptions = {}): TargetSpec => {
+  const { client: given, routing } = splitOptions<CohereClientOptions & { client?: CohereClientV2 }>(
+    options,
+    CLIENT_KEYS,
+  );
+  const { client, ...clientOptions } = given;
+  return {
+    vendor: 'cohere',
+    model,
+    options: routing,
+    connect: (name) => connect(client === undefined ? clientOptions : optionsOf(client), name),
+  };
+};
+
+/**
+ * What a ready client was made of, to make one like it: the SDK cannot be told "no timeout" for one call only, and a
+ * timer of any length outlives a request that finds no connection.
+ */
+const optionsOf = (client: CohereClientV2): CohereClientOptions => {
+  const options: unknown = Reflect.get(client, '_options');
+  if (!isObject(options)) throw new TypeError('cohere cannot read the options of this client: pass them instead');
+  const { fetcher, maxRetries, timeoutInSeconds, ...others } = options;
+  if (fetcher !== undefined) throw new TypeError('cohere cannot use a client with a `fetcher`: give it a `fetch`');
+  return others;
+};
+
+const connect = (options: CohereClientOptions, model: string): Provider => {
+  const key = options.token ?? process.env.CO_API_KEY;
+  // The SDK would say so only with the first request.
+  if (key === undefined && !('authProvider' in options)) throw new Error('cohere needs a `token`, or CO_API_KEY set');
+  const environment = options.environment ?? CohereEnvironment.Production;
+  const client = new CohereClientV2({ ...options, environment, maxRetries: 0 });
+  const endpoint = options.baseUrl ?? environment;
+
+  // Through the SDK's `fetch`, which brings base URL, key, headers and transport, and not through its `chat` and
+  // `chatStream`: those lose the status of an error whose body is not JSON, end a stream where its text says "[DONE]"
+  // or where it was cut, and leave a timer behind with each request that finds no connection.
+  const ask = async (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
+    const response = await client.fetch('v2/chat', {
+      method: 'POST',
+      headers: { accept: stream ? 'text/event-stream' : 'application/json', 'content-type': 'application/json' },
+      body: JSON.stringify({ ...toCohere(request, () => {}), model, stream }),
+      signal,
+    });
+    if (!response.ok) throw await refusal(response);
+    return response;
+  };
+
+  return {
+    name: 'cohere',
+    model,
+    // Functions and promises tell nothing before they are asked.
+    account: {
+      endpoint: typeof endpoint === 'string' ? endpoint : 'supplied',
+      credential: typeof key === 'string' ? key : 'supplied',
+    },
+    gaps,
+    async send(request, call) {
+      return fromCohere(parse(await (await ask(request, false, call)).text(), 'a body'), model);
+    },
+    async *stream(request, call) {
+      const response = await ask(request, true, call);
+      if (response.body === null) throw brokenAnswer('cohere', 'no body');
+      yield* readEvents(response.body, model);
+    },
+    explain,
+  };
+};
+
+// ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+type Body = Record<string, unknown>;
+
+/** Hears of everything that the translation leaves out, so that gaps and body cannot tell different stories. */
+type LeaveOut = (gap: Gap) => void;
+
+const gaps = (request: ChatRequest): readonly Gap[] => {
+  const found = new Map<string, Gap>();
+  toCohere(request, (gap) => found.set(gap.what, gap));
+  return [...found.values(), ...extraGaps(request)];
+};
+
+const toCohere = (request: ChatRequest, leaveOut: LeaveOut): Body =>
+  withoutUndefined({
+    messages: request.messages.flatMap((message) => toMessage(message, leaveOut)),
+    max_tokens: request.maxOutputTokens,
+    temperature: within('temperature', request.temperature, 0, Number.POSITIVE_INFINITY, leaveOut),
+    p: toP(request.topP, leaveOut),
+    stop_sequences: toStopSequences(request.stop, leaveOut),
+    seed: request.seed,
+    ...toPenalties(request, leaveOut),
+    ...toTools(request, leaveOut),
+    response_format: toResponseFormat(request, leaveOut),
+    thinking: toThinking(request.reasoningEffort, leaveOut),
+  });
+
+const toMessage = (message: Message, leaveOut: LeaveOut): readonly Body[] => {
+  switch (message.role) {
+    case 'system':
+      return [{ role: 'system', content: toText(message.content) }];
+    case 'user':
+      return [{ role: 'user', content: orEmpty(message.content.flatMap((part) => toPart(part, leaveOut))) }];
+    case 'assistant':
+      return toAssistantMessage(message);
+    case 'tool':
+      return [{ role: 'tool', tool_call_id: message.toolCallId, content: toText(message.content) }];
+  }
+};
+
+/** Beside tool calls there is no content: what was said there is the plan. */
+const toAssistantMessage = ({ content, toolCalls = [] }: AssistantMessage): readonly Body[] => {
+  const said = content.map(({ text }) => text).join('');
+  if (toolCalls.length === 0) return said === '' ? [] : [{ role: 'assistant', content: toText(content) }];
+  return [
+    {
+      role: 'assistant',
+      ...(said !== '' && { tool_plan: said }),
+      tool_calls: toolCalls.map((call) => ({
+        id: call.id,
+        type: 'function',
+        function: { name: call.name, arguments: call.arguments.trim() === '' ? '{}' : call.arguments },
+      })),
+    },
+  ];
+};
+
+const toText = (parts: readonly TextPart[]): readonly Body[] | string =>
+  orEmpty(parts.map(({ text }) => ({ type: 'text', text })));
+
+/** A list must not be empty, a text may be. */
+const orEmpty = (parts: readonly Body[]): readonly Body[] | string => (parts.length === 0 ? '' : parts);
+
+const toPart = (part: UserPart, leaveOut: LeaveOut): readonly Body[] => {
+  switch (part.type) {
+    case 'text':
+      return [{ type: 'text', text: part.text }];
+    case 'image':
+      return [toImage(part)];
+    case 'audio':
+    case 'file':
+      leaveOut({ what: `${part.type} part` });
+      return [];
+    case 'unknown':
+      leaveOut({ what: `${part.name} part` });
+      return [];
+  }
+};
+
+const toImage = ({ url, detail }: ImagePart): Body => ({
+  type: 'image_url',
+  image_url: withoutUndefined({ url, detail }),
+});
+
+const within = (
+  what: string,
+  value: number | undefined,
+  least: number,
+  most: number,
+  leaveOut: LeaveOut,
+): number | undefined => {
+  if (value === undefined || (value >= least && value <= most)) return value;
+  leaveOut({
+    what: most === Number.POSITIVE_INFINITY ? `${what} below ${least}` : `${what} outside ${least} to ${most}`,
+  });
+  return undefined;
+};
+
+/** Cohere stops just short of 1, which many clients send to say that they do not care. */
+const toP = (topP: number | undefined, leaveOut: LeaveOut): number | undefined => {
+  if (topP !== 1) return within('top_p', topP, 0.01, 0.99, leaveOut);
+  leaveOut({ what: 'top_p of 1 (0.99 is sent)', harmless: true });
+  return 0.99;
+};
+
+const toStopSequences = (stop: readonly string[] = [], leaveOut: LeaveOut): readonly string[] | undefined => {
+  if (stop.length > 5) leaveOut({ what: 'stop with more than 5 sequences' });
+  return stop.length === 0 ? undefined : stop.slice(0, 5);
+};
+
+/** A penalty of 0 is none; of two, Cohere takes one. */
+const toPenalties = (request: ChatRequest, leaveOut: LeaveOut): Body => {
+  const frequency = within('frequency_penalty', request.frequencyPenalty || undefined, 0, 1, leaveOut);
+  const presence = within('presence_penalty', request.presencePenalty || undefined, 0, 1, leaveOut);
+  if (frequency !== undefined && presence !== undefined) {
+    leaveOut({ what: 'presence_penalty together with frequency_penalty' });
+    return { frequency_penalty: frequency };
+  }
+  return { frequency_penalty: frequency, presence_penalty: presence };
+};
+
+const toTools = ({ tools = [], toolChoice, parallelToolCalls = true }: ChatRequest, leaveOut: LeaveOut): Body => {
+  if (tools.length === 0) return {};
+  if (!parallelToolCalls && toolChoice !== 'none') leaveOut({ what: 'parallel_tool_calls: false' });
+  // There is no word for "this tool", but there is "a tool" when this one is all there are.
+  const offered = typeof toolChoice === 'object' ? tools.filter(({ name }) => name === toolChoice.tool) : tools;
+  const strict = offered.filter((tool) => tool.strict === true);
+  if (strict.length > 0 && strict.length < offered.length) leaveOut({ what: 'strict for some of the tools only' });
+  return {
+    tools: offered.map(({ name, description, parameters }) => ({
+      type: 'function',
+      function: withoutUndefined({ name, description, parameters: { type: 'object', properties: {}, ...parameters } }),
+    })),
+    strict_tools: (offered.length > 0 && strict.length === offered.length) || undefined,
+    tool_choice: toToolChoice(toolChoice),
+  };
+};
+
+/** To choose freely is what Cohere does when nothing is said, and has no word of its own. */
+const toToolChoice = (choice: ChatRequest['toolChoice'] = 'auto'): string | undefined => {
+  if (choice === 'auto') return undefined;
+  return choice === 'none' ? 'NONE' : 'REQUIRED';
+};
+
+const toResponseFormat = ({ output, tools = [] }: ChatRequest, leaveOut: LeaveOut): Body | undefined => {
+  if (output === undefined || output.type === 'text') return undefined;
+  if (tools.length > 0) {
+    leaveOut({ what: 'response_format together with tools' });
+    return undefined;
+  }
+  return { type: 'json_object', ...(output.type === 'json-schema' && { json_schema: output.schema }) };
+};
+
+/** Cohere counts thinking in tokens. The steps are ours, four times the one before; `high` is without a limit. */
+const THINKING: ReadonlyMap<string, Body> = new Map([
+  ['none', { type: 'disabled' }],
+  ['minimal', { type: 'enabled', token_budget: 512 }],
+  ['low', { type: 'enabled', token_budget: 2_048 }],
+  ['medium', { type: 'enabled', token_budget: 8_192 }],
+  ['high', { type: 'enabled' }],
+  ['xhigh', { type: 'enabled' }],
+  ['max', { type: 'enabled' }],
+]);
+
+const toThinking = (effort: string | undefined, leaveOut: LeaveOut): Body | undefined => {
+  if (effort === undefined) return undefined;
+  const thinking = THINKING.get(effort);
+  if (thinking === undefined) leaveOut({ what: `reasoning_effort ${effort}` });
+  return thinking;
+};
+
+const withoutUndefined = (body: Body): Body =>
+  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
+
+// ── from the vendor ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
+  COMPLETE: 'stop',
+  STOP_SEQUENCE: 'stop',
+  MAX_TOKENS: 'length',
+  TOOL_CALL: 'tool-calls',
+};
+
+/** A reason that this version does not know still means that the model finished, but for the two that say it failed. */
+const toFinishReason = (reason: unknown, error: unknown): FinishReason => {
+  if (typeof reason !== 'string') throw brokenAnswer('cohere', 'an answer without its end');
+  if (reason === 'ERROR' || reason === 'TIMEOUT') throw failed({ type: reason, message: text(error) });
+  return FINISH_REASONS[reason] ?? 'stop';
+};
+
+const failed = (words: { readonly type?: string; readonly message: string | undefined }): ProviderFailure =>
+  new ProviderFailure(failureFromVendor({ vendor: 'cohere', ...words }));
+
+/** An error status. Its body says more if it is JSON; if it is not, or breaks off, the status says enough. */
+const refusal = async (response: Response): Promise<ProviderFailure> => {
+  const body: unknown = await response.json().catch(() => undefined);
+  return new ProviderFailure(
+    failureFromVendor({
+      vendor: 'cohere',
+      status: response.status,
+      header: (name) => response.headers.get(name),
+      message: isObject(body) ? text(body.message) : undefined,
+    }),
+  );
+};
+
+const parse = (json: string, what: 'a body' | 'an event'): Body => {
+  let body: unknown;
+  try {
+    body = JSON.parse(json);
+  } catch {
+    throw brokenAnswer('cohere', json.trim() === '' ? 'an empty body' : `${what} that is not JSON`);
+  }
+  if (!isObject(body)) throw brokenAnswer('cohere', `${what} that is no answer`);
+  // Where an answer has its message, an error has its text.
+  if (typeof body.message === 'string') throw failed({ message: body.message });
+  return body;
+};
+
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+
+const fromCohere = (body: Body, model: string): ChatResponse => {
+  const finishReason = toFinishReason(body.finish_reason, body.error);
+  if (!isObject(body.message)) throw brokenAnswer('cohere', 'a body without a message');
+  const { content, tool_plan, tool_calls } = body.message;
+  const parts = Array.isArray(content) ? content.filter(isObject) : [];
+  const reasoning = parts.map(({ thinking }) => text(thinking) ?? '').join('');
+  return {
+    id: text(body.id) ?? '',
+    model,
+    // A plan is what the model says beside its tool calls, as other vendors' content is.
+    text: [text(tool_plan), ...parts.map((part) => text(part.text))].join(''),
+    ...(reasoning !== '' && { reasoning }),
+    toolCalls: Array.isArray(tool_calls) ? tool_calls.filter(isObject).map(fromToolCall) : [],
+    finishReason,
+    ...(isObject(body.usage) && { usage: fromUsage(body.usage) }),
+  };
+};
+
+const fromToolCall = ({ id, function: called }: Body): ToolCall => {
+  const { name, arguments: args } = isObject(called) ? called : {};
+  return { id: text(id) ?? '', name: text(name) ?? '', arguments: text(args) || '{}' };
+};
+
+const fromUsage = (usage: Body): Usage => {
+  // What was billed leaves out what Cohere's own instructions cost; it counts where nothing else is said.
+  const tokens = isObject(usage.tokens) ? usage.tokens : isObject(usage.billed_units) ? usage.billed_units : {};
+  return {
+    inputTokens: count(tokens.input_tokens),
+    outputTokens: count(tokens.output_tokens),
+    cachedInputTokens: count(usage.cached_tokens),
+    reasoningTokens: 0,
+  };
+};
+
+const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
+
+/**
+ * A stream has ended well only with a `message-end` that does not name a failure. What comes after that is read to its
+ * end, so that the connection can be used again, but can spoil nothing.
+ */
+async function* readEvents(body: ReadableStream<Uint8Array>, model: string): AsyncGenerator<ChatEvent, void> {
+  const read = createEventReader(model);
+  let started = false;
+  let ended = false;
+  try {
+    for await (const { event, data } of readServerSentEvents(body)) {
+      if (ended) continue;
+      if (data === undefined || data === '') {
+        yield { type: 'other' };
+        continue;
+      }
+      started = true;
+      const chunk = parse(data, 'an event');
+      const type = text(chunk.type) ?? event;
+      yield* read(type, chunk);
+      ended = type === 'message-end';
+    }
+  } catch (error) {
+    if (!ended) throw error;
+  }
+  if (!ended) {
+    throw brokenAnswer('cohere', started ? 'a stream that stopped before its end' : 'a stream without an event');
+  }
+}
+
+type ReadEvent = (type: string | undefined, chunk: Body) => readonly ChatEvent[];
+
+/** Reads the events of one stream in turn, keeping what later ones refer to. */
+const createEventReader = (model: string): ReadEvent => {
+  // By the index of its events.
+  const calls = new Map<unknown, { readonly index: number; empty: boolean }>();
+
+  const extend = (at: unknown, args: unknown): readonly ChatEvent[] => {
+    const call = calls.get(at);
+    if (call === undefined || typeof args !== 'string' || args === '') return [];
+    call.empty = false;
+    return [{ type: 'tool-call', index: call.index, arguments: args }];
+  };
+
+  const open = (at: unknown, { id, function: called }: Body): readonly ChatEvent[] => {
+    const { name, arguments: args } = isObject(called) ? called : {};
+    const index = calls.size;
+    calls.set(at, { index, empty: true });
+    return [
+      { type: 'tool-call', index, id: text(id) ?? '', name: text(name) ?? '', arguments: '' },
+      ...extend(at, args),
+    ];
+  };
+
+  return (type, { id, index, delta: given }) => {
+    const delta = isObject(given) ? given : {};
+    const message = isObject(delta.message) ? delta.message : {};
+    const call = isObject(message.tool_calls) ? message.tool_calls : {};
+    switch (type) {
+      case 'message-start':
+        return [{ type: 'start', id: text(id) ?? '', model }];
+      case 'content-start':
+      case 'content-delta':
+      case 'tool-plan-delta':
+        return said(message);
+      case 'tool-call-start':
+        return open(index, call);
+      case 'tool-call-delta':
+        return extend(index, isObject(call.function) ? call.function.arguments : undefined);
+      case 'tool-call-end':
+        // A call without arguments is still a call with an empty object.
+        return calls.get(index)?.empty === true ? extend(index, '{}') : [{ type: 'other' }];
+      case 'message-end': {
+        const finish: ChatEvent = { type: 'finish', reason: toFinishReason(delta.finish_reason, delta.error) };
+        return isObject(delta.usage) ? [finish, { type: 'usage', usage: fromUsage(delta.usage) }] : [finish];
+      }
+      default:
+        return [{ type: 'other' }];
+    }
+  };
+};
+
+const said = ({ content, tool_plan }: Body): readonly ChatEvent[] => {
+  const piece = isObject(content) ? content : {};
+  const spoken = text(piece.text) ?? text(tool_plan);
+  if (spoken) return [{ type: 'text', text: spoken }];
+  const thought = text(piece.thinking);
+  return thought ? [{ type: 'reasoning', text: thought }] : [{ type: 'other' }];
+};
+
+const explain = (error: unknown, wire: Wire): Failure => {
+  // What the SDK itself throws before it calls `fetch` is that it has no key.
+  if (error instanceof CohereError && wire.state === 'idle') {
+    return { kind: 'unauthorized', message: 'cohere could not be asked without a key' };
+  }
+  return failureFromUnknown('cohere', error, wire);
+};

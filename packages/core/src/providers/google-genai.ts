@@ -1,0 +1,129 @@
+import { type GenerateContentParameters, GoogleGenAI, type GoogleGenAIOptions, type HttpOptions } from '@google/genai';
+import type { Failure } from '../decide/failure.ts';
+import type { ChatRequest } from '../decide/request.ts';
+import type { Provider, TargetSpec, Wire } from '../provider.ts';
+import { failureFromUnknown, isObject, splitOptions } from '../provider-kit.ts';
+import type { TargetOptions } from '../target.ts';
+import { failureFromGoogle, fromGemini, httpStatusOf, streamGemini, toGemini } from './gemini.ts';
+
+/** The SDK's client options, but for those that would make a second retry loop or a second clock. */
+type ClientOptions = Omit<GoogleGenAIOptions, 'httpOptions'> & {
+  readonly httpOptions?: Omit<HttpOptions, 'retryOptions' | 'timeout'>;
+};
+
+export type GoogleGenAITargetOptions = TargetOptions & ClientOptions & { readonly client?: GoogleGenAI };
+
+// biome-ignore format: reads as a list
+const CLIENT_KEYS = {
+  apiKey: true, apiVersion: true, client: true, enterprise: true, googleAuthOptions: true, httpOptions: true, location: true, project: true,
+  vertexai: true,
+} as const satisfies Record<keyof ClientOptions | 'client', true>;
+
+/**
+ * A Gemini model through `@google/genai`: at the Gemini API, or at Vertex AI with `vertexai: true`. The base URL is in
+ * `httpOptions.baseUrl`; the key defaults to `GOOGLE_API_KEY`, then `GEMINI_API_KEY`, as the SDK has it.
+ */
+export const googleGenAI = (model: string, options: GoogleGenAITargetOptions = {}): TargetSpec => {
+  const { client, routing } = splitOptions<ClientOptions & { client?: GoogleGenAI }>(options, CLIENT_KEYS);
+  return {
+    vendor: 'google-genai',
+    model,
+    options: routing,
+    connect: (name) => connect(client.client ?? createClient(client), name),
+  };
+};
+
+const VENDOR = 'google-genai';
+
+const createClient = ({ vertexai, enterprise, apiKey, apiVersion, ...options }: ClientOptions): GoogleGenAI => {
+  // Said outright, since GOOGLE_GENAI_USE_VERTEXAI in the environment would send a target somewhere else.
+  const cloud = vertexai ?? enterprise ?? false;
+  const key = apiKey ?? (cloud ? undefined : keyFromEnvironment());
+  // Where all fields are known, and what the older SDK speaks; this one's own default is v1.
+  const isChosen = Boolean(apiVersion ?? options.httpOptions?.apiVersion ?? process.env.GOOGLE_GENAI_API_VERSION);
+  return new GoogleGenAI({
+    ...options,
+    // A copy, since the SDK writes into it.
+    ...(options.httpOptions !== undefined && { httpOptions: { ...options.httpOptions } }),
+    vertexai: cloud,
+    ...(enterprise !== undefined && { enterprise }),
+    ...(key !== undefined && { apiKey: key }),
+    ...(apiVersion !== undefined && { apiVersion }),
+    ...(!isChosen && !cloud && { apiVersion: 'v1beta' }),
+  });
+};
+
+const keyFromEnvironment = (): string => {
+  const key = process.env.GOOGLE_API_KEY || process.env.GEMINI_API_KEY;
+  if (key) return key;
+  throw new Error('google-genai: no API key; set GEMINI_API_KEY or GOOGLE_API_KEY, or pass apiKey');
+};
+
+/** Exactly one attempt and no clock, also through a client that was made otherwise. */
+const ONE_ATTEMPT: HttpOptions = { retryOptions: { attempts: 1 }, timeout: 0 };
+
+const connect = (client: GoogleGenAI, model: string): Provider => {
+  const ask = (request: ChatRequest, signal: AbortSignal): GenerateContentParameters => {
+    const { contents, generationConfig, ...rest } = toGemini(request).body;
+    const config = {
+      ...generationConfig,
+      ...rest,
+      abortSignal: signal,
+      // The SDK would ask again by itself for the rest of a long answer; requests are the engine's to count.
+      automaticContinuation: false,
+      httpOptions: ONE_ATTEMPT,
+    };
+    return { model, contents, config } as unknown as GenerateContentParameters;
+  };
+
+  return {
+    name: VENDOR,
+    model,
+    account: accountOf(client),
+    gaps: (request) => toGemini(request).gaps,
+    async send(request, { signal }) {
+      return fromGemini(VENDOR, model, await client.models.generateContent(ask(request, signal)));
+    },
+    stream: (request, call) =>
+      streamGemini(VENDOR, model, call, (signal) => client.models.generateContentStream(ask(request, signal))),
+    explain,
+  };
+};
+
+/** Where a client sends its requests, and as whom: protected in the SDK's types, and known to nobody else. */
+const accountOf = (client: GoogleGenAI): Provider['account'] => {
+  const { apiClient } = client as unknown as {
+    readonly apiClient: { getBaseUrl(): string; getApiKey(): string | undefined; getBaseResourcePath(): string };
+  };
+  return {
+    endpoint: apiClient.getBaseUrl().replace(/\/+$/, ''),
+    credential: apiClient.getApiKey() ?? apiClient.getBaseResourcePath(),
+  };
+};
+
+const explain = (error: unknown, wire: Wire): Failure => {
+  const status = httpStatusOf(error);
+  if (status === undefined || !(error instanceof Error)) return failureFromUnknown(VENDOR, error, wire);
+  return failureFromGoogle(VENDOR, errorIn(error.message) ?? {}, status, wire.header);
+};
+
+/**
+ * The vendor's error in a message of the SDK, which is the body as JSON, with some words before it when it came in a
+ * stream. A body that was not labelled as JSON is there as a text inside an error that the SDK has made up.
+ */
+const errorIn = (message: string): Record<string, unknown> | undefined => {
+  let body: unknown;
+  try {
+    body = JSON.parse(message.slice(Math.max(0, message.search(/[[{]/))));
+  } catch {
+    return undefined;
+  }
+  const { error } = isObject(body) ? body : Array.isArray(body) && isObject(body[0]) ? body[0] : {};
+  if (!isObject(error)) return undefined;
+  if (typeof error.message !== 'string') return error;
+  const inner = errorIn(error.message);
+  if (inner !== undefined) return inner;
+  // A made-up error has the status line's words for a status, and perhaps a web page for a message.
+  const isGoogles = typeof error.status === 'string' && /^[A-Z_]+$/.test(error.status);
+  return isGoogles ? error : { message: error.message.startsWith('<') ? undefined : error.message };
+};

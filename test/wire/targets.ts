@@ -1,0 +1,32 @@
+import type { TargetSpec } from '@switchyard/core';
+import { anthropic } from '@switchyard/core/anthropic';
+import { cohere } from '@switchyard/core/cohere';
+import { google } from '@switchyard/core/google';
+import { googleGenAI } from '@switchyard/core/google-genai';
+import { openai } from '@switchyard/core/openai';
+import type { TargetOptions } from '@switchyard/core/provider';
+import type { Simulator, VendorName } from '@switchyard/simulator';
+
+/** The five providers, each over its SDK. Two of them speak to the same vendor. */
+export const PROVIDERS = ['openai', 'anthropic', 'cohere', 'google', 'google-genai'] as const;
+
+export type ProviderName = (typeof PROVIDERS)[number];
+
+export const vendorOf = (provider: ProviderName): VendorName => (provider === 'google-genai' ? 'google' : provider);
+
+/** A target of a provider, pointed at the simulator. */
+export const simulated = (simulator: Simulator, provider: ProviderName, options: TargetOptions = {}): TargetSpec => {
+  const { url } = simulator.vendors[vendorOf(provider)];
+  switch (provider) {
+    case 'openai':
+      return openai('gpt-5-mini', { apiKey: 'any-key', baseURL: `${url}/v1`, ...options });
+    case 'anthropic':
+      return anthropic('claude-sonnet-4-5', { apiKey: 'any-key', baseURL: url, ...options });
+    case 'cohere':
+      return cohere('command-a-03-2025', { token: 'any-key', baseUrl: url, ...options });
+    case 'google':
+      return google('gemini-2.5-flash', { apiKey: 'any-key', baseURL: url, ...options });
+    case 'google-genai':
+      return googleGenAI('gemini-2.5-flash', { apiKey: 'any-key', httpOptions: { baseUrl: url }, ...options });
+  }
+};
