@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 
-export const ROOT: string = join(import.meta.dirname, '../..');
+const ROOT: string = join(import.meta.dirname, '../..');
 
 /**
  * Checks the generated regions of a page, `<!-- name -->` to `<!-- /name -->`, against what they should say. With

@@ -91,7 +91,7 @@ export type Act =
   | { readonly hang: true; readonly deaf?: boolean };
 
 /** What happens in a stream after its first content. */
-export type StreamAct = { readonly afterMs: number; readonly event: ChatEvent } | { readonly fail: Failure } | 'hang';
+type StreamAct = { readonly afterMs: number; readonly event: ChatEvent } | { readonly fail: Failure } | 'hang';
 
 export interface Scripted {
   readonly target: (options?: TargetOptions & { readonly credential?: string }) => TargetSpec;

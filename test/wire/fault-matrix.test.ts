@@ -196,7 +196,12 @@ const ask = async (handler: Handler, stream: boolean, ended: RouterEvent[]): Pro
 };
 
 /** For the page, whose table is wide. */
-const SHORT: Readonly<Record<string, string>> = { second: '→', first: 'first', 'first: content_filter': 'declined', 'error event': '✗' };
+const SHORT: Readonly<Record<string, string>> = {
+  second: '→',
+  first: 'first',
+  'first: content_filter': 'declined',
+  'error event': '✗',
+};
 
 const cells = new Map<string, string>();
 
@@ -268,7 +273,9 @@ const strikeAndHeal = async (
   // A day: longer than anything a vendor may ask for.
   system.aheadMs += 86_400_000;
   expect((await ask(handler, stream, events)).seen).toBe('first');
-  return SHORT[expected.seen] === undefined ? expected.seen.replace('error ', '') : `${SHORT[expected.seen]} ${expected.kind ?? ''}`.trim();
+  return SHORT[expected.seen] === undefined
+    ? expected.seen.replace('error ', '')
+    : `${SHORT[expected.seen]} ${expected.kind ?? ''}`.trim();
 };
 
 afterAll(() => {

@@ -46,7 +46,7 @@ export interface Choice {
   readonly stoppedBy: string | undefined;
 }
 
-export interface Usage {
+interface Usage {
   /** Includes `cachedTokens`. */
   readonly inputTokens: number;
   readonly cachedTokens: number;
@@ -79,7 +79,7 @@ export const promptOf = ({ tools, turns }: Question): string =>
 const SHORTEST_CACHED_TOKENS = 1_024;
 
 /** How many tokens at the start of the prompt the vendor has read before, in one of the prompts it remembers. */
-export const cachedTokensOf = (prompt: string, remembered: readonly string[]): number => {
+const cachedTokensOf = (prompt: string, remembered: readonly string[]): number => {
   let longest = 0;
   for (const earlier of remembered) {
     let same = 0;

@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from './json.ts';
 /** Says, in the words of whoever reads, what a field should have been. Never returns: it throws. */
 export type Complain = (path: string, expected: string, got: unknown) => never;
 
-export interface NumberRange {
+interface NumberRange {
   readonly min?: number;
   readonly max?: number;
   readonly integer?: boolean;

@@ -13,7 +13,7 @@ export interface Script {
   readonly ending: 'end' | 'reset' | 'hang';
 }
 
-export interface Write {
+interface Write {
   readonly atMs: number;
   readonly text: string;
 }

@@ -34,7 +34,7 @@ export type AttemptRole =
   | 'last-resort';
 
 /** How an attempt ended. */
-export type Outcome = { readonly type: 'answered' } | { readonly type: 'failed'; readonly failure: Failure };
+type Outcome = { readonly type: 'answered' } | { readonly type: 'failed'; readonly failure: Failure };
 
 /** Why a running attempt has to be given up now, if it has to. */
 export const expiry = (attempt: Attempt, nowMs: number): 'no-connection' | 'no-content' | undefined => {

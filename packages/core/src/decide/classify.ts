@@ -10,7 +10,8 @@ export interface VendorWords {
 
 const TOO_LONG =
   /context_length|context length|maximum context|prompt is too long|too many tokens|token count \([\d,]+\) exceeds|request_too_large|string_above_max/i;
-const QUOTA = /insufficient_quota|credit_balance|credit balance|billing|spend_limit|usage_limit_exceeded|per ?day/i;
+const QUOTA =
+  /insufficient_quota|credit_balance|credit balance|billing|spend_limit|usage_limit_exceeded|per ?(day|month)|\/ ?(day|month)/i;
 const FILTERED =
   /content_filter|content_policy|content management policy|moderation_blocked|blocked\b.*(safety|content|policy)/i;
 const UNSUPPORTED =
@@ -66,7 +67,7 @@ const STATUS_OF_WORD: readonly (readonly [RegExp, number])[] = [
   [/permission_error|PERMISSION_DENIED/i,                             403],
   [/billing_error/i,                                                  402],
   [/not_found/i,                                                      404],
-  [/timeout_error|DEADLINE_EXCEEDED/i,                                504],
+  [/timeout|DEADLINE_EXCEEDED/i,                                504],
   [/api_error|server_error|internal/i,                                500],
   [/invalid_request|INVALID_ARGUMENT|FAILED_PRECONDITION/i,           400],
 ];
