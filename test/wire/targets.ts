@@ -21,7 +21,7 @@ export const simulated = (simulator: Simulator, provider: ProviderName, options:
     case 'openai':
       return openai('gpt-5-mini', { apiKey: 'any-key', baseURL: `${url}/v1`, ...options });
     case 'anthropic':
-      return anthropic('claude-sonnet-4-5', { apiKey: 'any-key', baseURL: url, ...options });
+      return anthropic('claude-sonnet-5-5', { apiKey: 'any-key', baseURL: url, ...options });
     case 'cohere':
       return cohere('command-a-03-2025', { token: 'any-key', baseUrl: url, ...options });
     case 'google':

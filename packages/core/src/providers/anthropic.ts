@@ -24,6 +24,7 @@ import {
 } from '../provider-kit.ts';
 import { readServerSentEvents } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
+import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type AnthropicClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
@@ -92,8 +93,6 @@ const connect = (client: AnthropicClient, model: string): Provider => {
 };
 
 // ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-type Body = Record<string, unknown>;
 
 /** Hears of everything that the translation leaves out, so that gaps and body cannot tell different stories. */
 type LeaveOut = (gap: Gap) => void;
@@ -291,12 +290,9 @@ const toOutputConfig = ({ output, reasoningEffort }: ChatRequest, leaveOut: Leav
 };
 
 const toMetadata = (extra: ChatRequest['extra'] = {}): Body | undefined => {
-  const user = text(extra.safety_identifier) ?? text(extra.user);
+  const user = textOf(extra.safety_identifier) ?? textOf(extra.user);
   return user === undefined ? undefined : { user_id: user };
 };
-
-const withoutUndefined = (body: Body): Body =>
-  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
 
 // ── from the vendor ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -336,22 +332,20 @@ const complaint = (
 ): { message: string | undefined; type: string | undefined; code: string | undefined } => {
   const { message, type, details } = isObject(body) && isObject(body.error) ? body.error : {};
   return {
-    message: text(message),
-    type: text(type),
-    code: isObject(details) ? text(details.error_code) : undefined,
+    message: textOf(message),
+    type: textOf(type),
+    code: isObject(details) ? textOf(details.error_code) : undefined,
   };
 };
-
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 const fromAnthropic = (body: Body): ChatResponse => {
   if (!Array.isArray(body.content)) throw brokenAnswer('anthropic', 'a body without content');
   const blocks = body.content.filter(isObject);
-  const reasoning = blocks.map(({ thinking }) => text(thinking) ?? '').join('');
+  const reasoning = blocks.map(({ thinking }) => textOf(thinking) ?? '').join('');
   return {
-    id: text(body.id) ?? '',
-    model: text(body.model) ?? '',
-    text: blocks.map((block) => text(block.text) ?? '').join(''),
+    id: textOf(body.id) ?? '',
+    model: textOf(body.model) ?? '',
+    text: blocks.map((block) => textOf(block.text) ?? '').join(''),
     ...(reasoning !== '' && { reasoning }),
     toolCalls: blocks.flatMap((block) => (block.type === 'tool_use' ? [fromToolUse(block)] : [])),
     finishReason: toFinishReason(body.stop_reason),
@@ -360,24 +354,22 @@ const fromAnthropic = (body: Body): ChatResponse => {
 };
 
 const fromToolUse = ({ id, name, input }: Body): ToolCall => ({
-  id: text(id) ?? '',
-  name: text(name) ?? '',
+  id: textOf(id) ?? '',
+  name: textOf(name) ?? '',
   arguments: JSON.stringify(input ?? {}),
 });
 
 const fromUsage = (usage: Body): Usage => {
   const details = isObject(usage.output_tokens_details) ? usage.output_tokens_details : {};
-  const cached = count(usage.cache_read_input_tokens);
+  const cached = countOf(usage.cache_read_input_tokens);
   return {
     // Anthropic counts the three apart.
-    inputTokens: count(usage.input_tokens) + count(usage.cache_creation_input_tokens) + cached,
-    outputTokens: count(usage.output_tokens),
+    inputTokens: countOf(usage.input_tokens) + countOf(usage.cache_creation_input_tokens) + cached,
+    outputTokens: countOf(usage.output_tokens),
     cachedInputTokens: cached,
-    reasoningTokens: count(details.thinking_tokens),
+    reasoningTokens: countOf(details.thinking_tokens),
   };
 };
-
-const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
 
 /**
  * The SDK's own stream ends normally when it is cut or aborted, so the bytes are read here, and the stream has ended
@@ -397,7 +389,7 @@ async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<Cha
       }
       started = true;
       const chunk = parse(data, 'an event');
-      const type = text(chunk.type) ?? event;
+      const type = textOf(chunk.type) ?? event;
       yield* read(type, chunk);
       stopped = type === 'message_stop';
     }
@@ -427,14 +419,14 @@ const createEventReader = (): ReadEvent => {
     if (block.type !== 'tool_use') return said(block);
     const index = calls.size;
     calls.set(at, { index, input: block.input ?? {} });
-    return [{ type: 'tool-call', index, id: text(block.id) ?? '', name: text(block.name) ?? '', arguments: '' }];
+    return [{ type: 'tool-call', index, id: textOf(block.id) ?? '', name: textOf(block.name) ?? '', arguments: '' }];
   };
 
   const extend = (delta: Body, at: unknown): readonly ChatEvent[] => {
     const call = calls.get(at);
     if (call === undefined || !delta.partial_json) return said(delta);
     call.input = undefined;
-    return [{ type: 'tool-call', index: call.index, arguments: text(delta.partial_json) ?? '' }];
+    return [{ type: 'tool-call', index: call.index, arguments: textOf(delta.partial_json) ?? '' }];
   };
 
   const close = (at: unknown): readonly ChatEvent[] => {
@@ -448,7 +440,7 @@ const createEventReader = (): ReadEvent => {
       case 'message_start': {
         const message = isObject(chunk.message) ? chunk.message : {};
         told(message.usage);
-        return [{ type: 'start', id: text(message.id) ?? '', model: text(message.model) ?? '' }];
+        return [{ type: 'start', id: textOf(message.id) ?? '', model: textOf(message.model) ?? '' }];
       }
       case 'content_block_start':
         return open(isObject(chunk.content_block) ? chunk.content_block : {}, chunk.index);

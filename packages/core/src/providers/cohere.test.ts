@@ -393,7 +393,10 @@ describe('a plain answer', () => {
 
   test.each(['ERROR', 'TIMEOUT'])('that ended with %s is none', async (finish_reason) => {
     const vendor = await startVendor(json({ ...ANSWER, finish_reason }));
-    expect(await send(connect(vendor.url), hi)).toMatchObject({ kind: 'broken', code: finish_reason });
+    expect(await send(connect(vendor.url), hi)).toMatchObject({
+      kind: finish_reason === 'TIMEOUT' ? 'server-error' : 'broken',
+      code: finish_reason,
+    });
   });
 
   test.each<[string, (response: ServerResponse) => void, string]>([
@@ -557,7 +560,7 @@ describe('a stream', () => {
     ['ERROR', 'the model is overloaded', 'overloaded'],
     ['ERROR', 'internal server error', 'server-error'],
     ['ERROR', undefined, 'broken'],
-    ['TIMEOUT', undefined, 'broken'],
+    ['TIMEOUT', undefined, 'server-error'],
   ])('that ends with %s (%s) has failed, also after content', async (finish_reason, error, kind) => {
     const vendor = await startVendor(sse(START, OPEN, HELLO, { type: 'message-end', delta: { finish_reason, error } }));
     const { events, failure } = await stream(connect(vendor.url), hi);

@@ -22,6 +22,7 @@ import {
 } from '../provider-kit.ts';
 import { readServerSentEvents } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
+import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 
 type ClientOptions = ConstructorParameters<typeof CohereClientV2>[0];
 
@@ -109,8 +110,6 @@ const connect = (options: CohereClientOptions, model: string): Provider => {
 };
 
 // ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-type Body = Record<string, unknown>;
 
 /** Hears of everything that the translation leaves out, so that gaps and body cannot tell different stories. */
 type LeaveOut = (gap: Gap) => void;
@@ -279,9 +278,6 @@ const toThinking = (effort: string | undefined, leaveOut: LeaveOut): Body | unde
   return thinking;
 };
 
-const withoutUndefined = (body: Body): Body =>
-  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
-
 // ── from the vendor ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
@@ -294,7 +290,7 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 /** A reason that this version does not know still means that the model finished, but for the two that say it failed. */
 const toFinishReason = (reason: unknown, error: unknown): FinishReason => {
   if (typeof reason !== 'string') throw brokenAnswer('cohere', 'an answer without its end');
-  if (reason === 'ERROR' || reason === 'TIMEOUT') throw failed({ type: reason, message: text(error) });
+  if (reason === 'ERROR' || reason === 'TIMEOUT') throw failed({ type: reason, message: textOf(error) });
   return FINISH_REASONS[reason] ?? 'stop';
 };
 
@@ -309,7 +305,7 @@ const refusal = async (response: Response): Promise<ProviderFailure> => {
       vendor: 'cohere',
       status: response.status,
       header: (name) => response.headers.get(name),
-      message: isObject(body) ? text(body.message) : undefined,
+      message: isObject(body) ? textOf(body.message) : undefined,
     }),
   );
 };
@@ -327,19 +323,17 @@ const parse = (json: string, what: 'a body' | 'an event'): Body => {
   return body;
 };
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
-
 const fromCohere = (body: Body, model: string): ChatResponse => {
   const finishReason = toFinishReason(body.finish_reason, body.error);
   if (!isObject(body.message)) throw brokenAnswer('cohere', 'a body without a message');
   const { content, tool_plan, tool_calls } = body.message;
   const parts = Array.isArray(content) ? content.filter(isObject) : [];
-  const reasoning = parts.map(({ thinking }) => text(thinking) ?? '').join('');
+  const reasoning = parts.map(({ thinking }) => textOf(thinking) ?? '').join('');
   return {
-    id: text(body.id) ?? '',
+    id: textOf(body.id) ?? '',
     model,
     // A plan is what the model says beside its tool calls, as other vendors' content is.
-    text: [text(tool_plan), ...parts.map((part) => text(part.text))].join(''),
+    text: [textOf(tool_plan), ...parts.map((part) => textOf(part.text))].join(''),
     ...(reasoning !== '' && { reasoning }),
     toolCalls: Array.isArray(tool_calls) ? tool_calls.filter(isObject).map(fromToolCall) : [],
     finishReason,
@@ -349,21 +343,19 @@ const fromCohere = (body: Body, model: string): ChatResponse => {
 
 const fromToolCall = ({ id, function: called }: Body): ToolCall => {
   const { name, arguments: args } = isObject(called) ? called : {};
-  return { id: text(id) ?? '', name: text(name) ?? '', arguments: text(args) || '{}' };
+  return { id: textOf(id) ?? '', name: textOf(name) ?? '', arguments: textOf(args) || '{}' };
 };
 
 const fromUsage = (usage: Body): Usage => {
   // What was billed leaves out what Cohere's own instructions cost; it counts where nothing else is said.
   const tokens = isObject(usage.tokens) ? usage.tokens : isObject(usage.billed_units) ? usage.billed_units : {};
   return {
-    inputTokens: count(tokens.input_tokens),
-    outputTokens: count(tokens.output_tokens),
-    cachedInputTokens: count(usage.cached_tokens),
+    inputTokens: countOf(tokens.input_tokens),
+    outputTokens: countOf(tokens.output_tokens),
+    cachedInputTokens: countOf(usage.cached_tokens),
     reasoningTokens: 0,
   };
 };
-
-const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
 
 /**
  * A stream has ended well only with a `message-end` that does not name a failure. What comes after that is read to its
@@ -382,7 +374,7 @@ async function* readEvents(body: ReadableStream<Uint8Array>, model: string): Asy
       }
       started = true;
       const chunk = parse(data, 'an event');
-      const type = text(chunk.type) ?? event;
+      const type = textOf(chunk.type) ?? event;
       yield* read(type, chunk);
       ended = type === 'message-end';
     }
@@ -413,7 +405,7 @@ const createEventReader = (model: string): ReadEvent => {
     const index = calls.size;
     calls.set(at, { index, empty: true });
     return [
-      { type: 'tool-call', index, id: text(id) ?? '', name: text(name) ?? '', arguments: '' },
+      { type: 'tool-call', index, id: textOf(id) ?? '', name: textOf(name) ?? '', arguments: '' },
       ...extend(at, args),
     ];
   };
@@ -424,7 +416,7 @@ const createEventReader = (model: string): ReadEvent => {
     const call = isObject(message.tool_calls) ? message.tool_calls : {};
     switch (type) {
       case 'message-start':
-        return [{ type: 'start', id: text(id) ?? '', model }];
+        return [{ type: 'start', id: textOf(id) ?? '', model }];
       case 'content-start':
       case 'content-delta':
       case 'tool-plan-delta':
@@ -448,9 +440,9 @@ const createEventReader = (model: string): ReadEvent => {
 
 const said = ({ content, tool_plan }: Body): readonly ChatEvent[] => {
   const piece = isObject(content) ? content : {};
-  const spoken = text(piece.text) ?? text(tool_plan);
+  const spoken = textOf(piece.text) ?? textOf(tool_plan);
   if (spoken) return [{ type: 'text', text: spoken }];
-  const thought = text(piece.thinking);
+  const thought = textOf(piece.thinking);
   return thought ? [{ type: 'reasoning', text: thought }] : [{ type: 'other' }];
 };
 

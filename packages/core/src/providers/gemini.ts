@@ -11,8 +11,7 @@ import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/res
 import type { ReadHeader } from '../decide/retry-after.ts';
 import type { Call, Gap } from '../provider.ts';
 import { brokenAnswer, extraGaps, failureFromVendor, isObject, ProviderFailure } from '../provider-kit.ts';
-
-type Body = Record<string, unknown>;
+import { type Body, countOf, textOf } from './body.ts';
 
 /** A request in Gemini's words. Fields that are undefined are not sent. */
 export interface GeminiRequest {
@@ -146,7 +145,7 @@ const toFunctionCalls = ({ toolCalls = [] }: AssistantMessage, miss: Miss): Body
 };
 
 const signatureOf = ({ extra }: ToolCall): string | undefined =>
-  isObject(extra?.google) ? word(extra.google.thought_signature) : undefined;
+  isObject(extra?.google) ? textOf(extra.google.thought_signature) : undefined;
 
 const toArgs = (text: string, miss: Miss): Body => {
   // What a call without arguments looks like at some vendors.
@@ -274,7 +273,7 @@ const readReply = (vendor: string, body: Body): Reply => {
   const candidate = Array.isArray(body.candidates) ? body.candidates[0] : undefined;
   const { finishReason, content } = isObject(candidate) ? candidate : {};
   const usage = isObject(body.usageMetadata) ? fromUsage(body.usageMetadata) : undefined;
-  if (candidate === undefined && isObject(body.promptFeedback) && word(body.promptFeedback.blockReason)) {
+  if (candidate === undefined && isObject(body.promptFeedback) && textOf(body.promptFeedback.blockReason)) {
     return { pieces: [], finishReason: 'content-filter', usage };
   }
   return {
@@ -288,28 +287,24 @@ const readReply = (vendor: string, body: Body): Reply => {
 const toPiece = (part: unknown): Piece | undefined => {
   if (!isObject(part)) return undefined;
   if (isObject(part.functionCall)) return { type: 'tool-call', call: toToolCall(part.functionCall, part) };
-  const text = word(part.text);
+  const text = textOf(part.text);
   return text ? { type: part.thought === true ? 'reasoning' : 'text', text } : undefined;
 };
 
 const toToolCall = ({ id, name, args }: Body, { thoughtSignature }: Body): ToolCall => ({
-  id: word(id) ?? `call_${randomUUID()}`,
-  name: word(name) ?? '',
+  id: textOf(id) ?? `call_${randomUUID()}`,
+  name: textOf(name) ?? '',
   arguments: JSON.stringify(args ?? {}),
   // The model that made the call wants it back with the call.
   ...(typeof thoughtSignature === 'string' && { extra: { google: { thought_signature: thoughtSignature } } }),
 });
 
 const fromUsage = (usage: Body): Usage => ({
-  inputTokens: count(usage.promptTokenCount) + count(usage.toolUsePromptTokenCount),
-  outputTokens: count(usage.candidatesTokenCount) + count(usage.thoughtsTokenCount),
-  cachedInputTokens: count(usage.cachedContentTokenCount),
-  reasoningTokens: count(usage.thoughtsTokenCount),
+  inputTokens: countOf(usage.promptTokenCount) + countOf(usage.toolUsePromptTokenCount),
+  outputTokens: countOf(usage.candidatesTokenCount) + countOf(usage.thoughtsTokenCount),
+  cachedInputTokens: countOf(usage.cachedContentTokenCount),
+  reasoningTokens: countOf(usage.thoughtsTokenCount),
 });
-
-const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
-
-const word = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
 
 const parse = (text: string): unknown => {
   try {
@@ -324,7 +319,7 @@ const sharpen = (reason: FinishReason, hasCalls: boolean): FinishReason =>
   reason === 'stop' && hasCalls ? 'tool-calls' : reason;
 
 /** The id of an answer, which some models leave out. */
-const idOf = (body: Body): string => word(body.responseId) ?? `resp_${randomUUID()}`;
+const idOf = (body: Body): string => textOf(body.responseId) ?? `resp_${randomUUID()}`;
 
 /** Reads a whole answer. */
 export const fromGemini = (vendor: string, model: string, answer: unknown): ChatResponse => {
@@ -340,7 +335,7 @@ export const fromGemini = (vendor: string, model: string, answer: unknown): Chat
   const reasoning = joined('reasoning');
   return {
     id: idOf(body),
-    model: word(body.modelVersion) ?? model,
+    model: textOf(body.modelVersion) ?? model,
     text: joined('text'),
     ...(reasoning !== '' && { reasoning }),
     toolCalls,
@@ -386,7 +381,7 @@ async function* readEvents(
     const reply = readReply(vendor, body);
     if (!started) {
       started = true;
-      yield { type: 'start', id: idOf(body), model: word(body.modelVersion) ?? model };
+      yield { type: 'start', id: idOf(body), model: textOf(body.modelVersion) ?? model };
     }
     for (const piece of reply.pieces) {
       if (piece.type === 'tool-call') yield { type: 'tool-call', index: calls++, ...piece.call };
@@ -428,18 +423,18 @@ export const failureFromGoogle = (
 ): Failure => {
   const details = Array.isArray(error.details) ? error.details.filter(isObject) : [];
   const detail = (type: string, field: string): unknown =>
-    details.find((entry) => word(entry['@type'])?.endsWith(`.${type}`))?.[field];
+    details.find((entry) => textOf(entry['@type'])?.endsWith(`.${type}`))?.[field];
   const violations = detail('QuotaFailure', 'violations');
-  const quotas = Array.isArray(violations) ? violations.filter(isObject).map(({ quotaId }) => word(quotaId)) : [];
-  const message = word(error.message) || undefined;
+  const quotas = Array.isArray(violations) ? violations.filter(isObject).map(({ quotaId }) => textOf(quotaId)) : [];
+  const message = textOf(error.message) || undefined;
   const complaint = {
     vendor,
     status: httpStatus ?? statusOf(error.code),
     header,
     message,
-    type: word(error.status),
-    code: word(detail('ErrorInfo', 'reason')) ?? word(error.status),
-    retryDelay: word(detail('RetryInfo', 'retryDelay')),
+    type: textOf(error.status),
+    code: textOf(detail('ErrorInfo', 'reason')) ?? textOf(error.status),
+    retryDelay: textOf(detail('RetryInfo', 'retryDelay')),
   };
   const failure = failureFromVendor(complaint);
   if (complaint.status !== 429) return failure;

@@ -14,6 +14,7 @@ import {
 } from '../provider-kit.ts';
 import { readServerSentEvents } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
+import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
@@ -96,8 +97,6 @@ const gaps = (request: ChatRequest): readonly Gap[] =>
     : [];
 
 // ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-type Body = Record<string, unknown>;
 
 const toOpenAI = (request: ChatRequest, params: ChatSettings | undefined, maxTokensField: string): Body => {
   const { source } = request;
@@ -190,9 +189,6 @@ const toPart = (part: UserPart): Body => {
   }
 };
 
-const withoutUndefined = (body: Body): Body =>
-  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined));
-
 // ── from the vendor ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
@@ -225,29 +221,26 @@ const embeddedError = (error: unknown): ProviderFailure => {
       vendor: 'openai',
       // Proxies such as OpenRouter put the status of the vendor behind them here.
       status: typeof code === 'number' && code >= 400 && code < 600 ? code : undefined,
-      message: text(message),
-      type: text(type),
-      code: text(code),
-      param: text(param),
+      message: textOf(message),
+      type: textOf(type),
+      code: textOf(code),
+      param: textOf(param),
     }),
   );
 };
-
-const text = (value: unknown): string | undefined =>
-  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
 
 const fromOpenAI = (body: Body): ChatResponse => {
   const choice = Array.isArray(body.choices) ? body.choices[0] : undefined;
   if (!isObject(choice) || !isObject(choice.message)) throw brokenAnswer('openai', 'a body without choices');
   const { message, finish_reason } = choice;
   const toolCalls = Array.isArray(message.tool_calls) ? message.tool_calls.map(fromToolCall) : [];
-  const content = text(message.content) ?? '';
-  const refusal = text(message.refusal);
-  const reasoning = text(message.reasoning_content);
+  const content = textOf(message.content) ?? '';
+  const refusal = textOf(message.refusal);
+  const reasoning = textOf(message.reasoning_content);
   if (typeof finish_reason !== 'string') throw brokenAnswer('openai', 'an answer without its end');
   return {
-    id: text(body.id) ?? '',
-    model: text(body.model) ?? '',
+    id: textOf(body.id) ?? '',
+    model: textOf(body.model) ?? '',
     text: content,
     ...(refusal !== undefined && { refusal }),
     ...(reasoning !== undefined && { reasoning }),
@@ -260,21 +253,19 @@ const fromOpenAI = (body: Body): ChatResponse => {
 const fromToolCall = (call: unknown): ToolCall => {
   const { id, function: called } = isObject(call) ? call : {};
   const { name, arguments: args } = isObject(called) ? called : {};
-  return { id: text(id) ?? '', name: text(name) ?? '', arguments: text(args) ?? '' };
+  return { id: textOf(id) ?? '', name: textOf(name) ?? '', arguments: textOf(args) ?? '' };
 };
 
 const fromUsage = (usage: Body): Usage => {
   const input = isObject(usage.prompt_tokens_details) ? usage.prompt_tokens_details : {};
   const output = isObject(usage.completion_tokens_details) ? usage.completion_tokens_details : {};
   return {
-    inputTokens: count(usage.prompt_tokens),
-    outputTokens: count(usage.completion_tokens),
-    cachedInputTokens: count(input.cached_tokens),
-    reasoningTokens: count(output.reasoning_tokens),
+    inputTokens: countOf(usage.prompt_tokens),
+    outputTokens: countOf(usage.completion_tokens),
+    cachedInputTokens: countOf(input.cached_tokens),
+    reasoningTokens: countOf(output.reasoning_tokens),
   };
 };
-
-const count = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
 
 /**
  * The SDK's own stream ends normally when a connection is cut between two events, and it hands on objects, not bytes.
@@ -293,7 +284,7 @@ async function* readEvents(body: ReadableStream<Uint8Array>, request: ChatReques
       const chunk = parseChunk(data);
       if (!started) {
         started = true;
-        events.push({ type: 'start', id: text(chunk.id) ?? '', model: text(chunk.model) ?? '' });
+        events.push({ type: 'start', id: textOf(chunk.id) ?? '', model: textOf(chunk.model) ?? '' });
       }
       for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
         if (!isObject(choice)) continue;
@@ -333,11 +324,11 @@ const parseChunk = (data: string): Body => {
 
 function* fromDelta(delta: Body): Generator<ChatEvent, void> {
   // vLLM, DeepSeek and others show what the model thinks under this name.
-  const reasoning = text(delta.reasoning_content);
+  const reasoning = textOf(delta.reasoning_content);
   if (reasoning) yield { type: 'reasoning', text: reasoning };
-  const content = text(delta.content);
+  const content = textOf(delta.content);
   if (content) yield { type: 'text', text: content };
-  const refusal = text(delta.refusal);
+  const refusal = textOf(delta.refusal);
   if (refusal) yield { type: 'refusal', text: refusal };
   for (const piece of Array.isArray(delta.tool_calls) ? delta.tool_calls : []) {
     if (!isObject(piece)) continue;
@@ -347,7 +338,7 @@ function* fromDelta(delta: Body): Generator<ChatEvent, void> {
       index: typeof piece.index === 'number' ? piece.index : 0,
       ...(typeof piece.id === 'string' && { id: piece.id }),
       ...(typeof name === 'string' && { name }),
-      arguments: text(args) ?? '',
+      arguments: textOf(args) ?? '',
     };
   }
 }
@@ -360,9 +351,9 @@ const explain = (error: unknown, wire: Wire): Failure => {
     vendor: 'openai',
     status: error.status,
     header: (name) => error.headers?.get(name),
-    message: text(message),
-    type: text(type),
-    code: text(code),
-    param: text(param),
+    message: textOf(message),
+    type: textOf(type),
+    code: textOf(code),
+    param: textOf(param),
   });
 };
