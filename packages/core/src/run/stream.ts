@@ -101,7 +101,7 @@ const nextBefore = (
 ): Promise<IteratorResult<ChatEvent> | 'late' | 'left'> =>
   new Promise((resolve, reject) => {
     const left = (): void => settle(() => resolve('left'));
-    const stop = system.schedule(Math.max(0, untilMs - system.nowMs()), () => settle(() => resolve('late')));
+    const stop = system.schedule(untilMs - system.nowMs(), () => settle(() => resolve('late')));
     const settle = (then: () => void): void => {
       stop();
       callerSignal?.removeEventListener('abort', left);

@@ -14,7 +14,8 @@ export const realSystem: System = {
   nowMs: () => performance.now(),
   dice: Math.random,
   schedule(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    // Whole ms, rounded up so that nobody wakes before the time; longer than 24 days would fire at once.
+    const timer = setTimeout(callback, Math.min(Math.max(0, Math.ceil(delayMs)), 2 ** 31 - 1));
     return () => clearTimeout(timer);
   },
 };
