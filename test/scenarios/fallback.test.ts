@@ -542,3 +542,26 @@ test('a hook that throws costs nobody an answer (E11)', async () => {
   });
   expect((await world.run(router.chat('chat', hello))).text).toBe('only');
 });
+
+test.each([
+  [
+    'throws',
+    (): number => {
+      throw new Error('the strategy');
+    },
+  ],
+  ['names no candidate', (): number => 7],
+  ['names nothing', (): number => Number.NaN],
+])("a strategy of the user's own that %s leaves the pool's order", async (_, pick) => {
+  const world = new World();
+  const targets = [scripted(world, 't0', down), scripted(world, 't1', up)];
+  const router = createRouter({
+    system: world,
+    routes: {
+      chat: { strategy: { name: 'mine', forPool: () => ({ pick }) }, pool: targets.map(({ target }) => target()) },
+    },
+  });
+  const { text, served } = await world.run(router.chat('chat', hello));
+  expect(text).toBe('t1');
+  expect(served.attempts.map(({ target }) => target)).toEqual(['t0/m', 't1/m']);
+});

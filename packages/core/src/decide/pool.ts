@@ -3,7 +3,7 @@ import type { Course } from './course.ts';
 import type { Dice } from './dice.ts';
 import type { FailureKind } from './failure.ts';
 import { accessOf, conditionOf, type TargetHealth } from './health/health.ts';
-import { has, type Picker } from './strategy.ts';
+import { firstOf, has, type PickContext, type Picker } from './strategy.ts';
 
 /** Targets that can stand in for one another, and the strategy that puts them in order. */
 export interface Pool {
@@ -60,11 +60,24 @@ export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice): C
   const first = course.attempts.length === 0;
   const candidates = first || ready === 0 ? ready | due : ready;
   if (candidates !== 0) {
-    const target = pool.picker.pick({ candidates, request: course.request, nowMs, dice });
+    const target = pick(pool, { candidates, request: course.request, nowMs, dice });
     if (target >= 0)
       return { target, role: has(due, target) ? 'probe' : first ? 'first' : 'fallback', othersLeft: others };
   }
   return lastResort < 0 ? undefined : { target: lastResort, role: 'last-resort', othersLeft: others };
+};
+
+/** A strategy of the user's own may throw, or name what is no candidate: then the pool's order serves. */
+const pick = ({ picker }: Pool, context: PickContext): number => {
+  const { candidates } = context;
+  try {
+    const picked = picker.pick(context);
+    // A shift wraps: -1 and NaN would name a bit.
+    if (picked >= 0 && picked < MOST_TARGETS && has(candidates, picked)) return picked;
+  } catch {
+    // Its error must not cost the caller an answer.
+  }
+  return firstOf(candidates);
 };
 
 const isUntried = (course: Course, index: number, { contextWindow }: Member): boolean =>

@@ -35,4 +35,7 @@ export interface PickContext {
 /** Targets in one pool: candidates are the bits of one number. */
 export const MOST_TARGETS = 32;
 
+/** The lowest index in a mask, or -1. */
+export const firstOf = (mask: number): number => 31 - Math.clz32(mask & -mask);
+
 export const has = (mask: number, index: number): boolean => (mask & (1 << index)) !== 0;

@@ -1,4 +1,4 @@
-import type { Strategy } from '../strategy.ts';
+import { firstOf, type Strategy } from '../strategy.ts';
 
 /**
  * Serves every request from the first target of the pool, and from the next in line while that one fails.
@@ -9,7 +9,6 @@ import type { Strategy } from '../strategy.ts';
 export const priority = (): Strategy => ({
   name: 'priority',
   forPool: () => ({
-    // The lowest bit that is set; 31 - clz32(0) is -1.
-    pick: ({ candidates }) => 31 - Math.clz32(candidates & -candidates),
+    pick: ({ candidates }) => firstOf(candidates),
   }),
 });
