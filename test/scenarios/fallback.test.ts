@@ -516,6 +516,31 @@ describe('a vendor that asks to be left alone', () => {
   });
 });
 
+test('weighted round robin over 1000 requests serves 800, 100 and 100, and splits in half without the heavy one (P4)', async () => {
+  const world = new World();
+  const targets = [80, 10, 10].map((weight, i) => ({ weight, script: scripted(world, `t${i}`, up) }));
+  const router = createRouter({
+    system: world,
+    routes: {
+      chat: { strategy: 'weighted-round-robin', pool: targets.map(({ weight, script }) => script.target({ weight })) },
+    },
+  });
+  const served = async (requests: number): Promise<number[]> => {
+    const counts = [0, 0, 0];
+    for (let i = 0; i < requests; i++) {
+      const { text } = await world.run(router.chat('chat', hello));
+      counts[Number(text.slice(1))] = (counts[Number(text.slice(1))] ?? 0) + 1;
+    }
+    return counts;
+  };
+  expect(await served(1_000)).toEqual([800, 100, 100]);
+  (targets[0]?.script as Scripted).act = down;
+  const [heavy, ...rest] = await served(1_000);
+  expect(heavy).toBe(0);
+  // Half a per cent: the rotation is left in its middle, with credit that is still owed to one of the two.
+  for (const count of rest) expect(Math.abs(count - 500)).toBeLessThanOrEqual(5);
+});
+
 test('the same seed gives the same trace', async () => {
   const trace = async (seed: number): Promise<string> => {
     const world = new World(seed);

@@ -3,7 +3,7 @@ import type { Course } from './course.ts';
 import type { Dice } from './dice.ts';
 import type { FailureKind } from './failure.ts';
 import { accessOf, conditionOf, type TargetHealth } from './health/health.ts';
-import { firstOf, has, type PickContext, type Picker } from './strategy.ts';
+import { firstOf, has, MOST_TARGETS, type PickContext, type Picker } from './strategy.ts';
 
 /** Targets that can stand in for one another, and the strategy that puts them in order. */
 export interface Pool {
@@ -69,15 +69,18 @@ export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice): C
 
 /** A strategy of the user's own may throw, or name what is no candidate: then the pool's order serves. */
 const pick = ({ picker }: Pool, context: PickContext): number => {
-  const { candidates } = context;
+  const picked = pickOrNone(picker, context);
+  // A shift wraps: -1 and NaN would name a bit.
+  const isCandidate = picked >= 0 && picked < MOST_TARGETS && has(context.candidates, picked);
+  return isCandidate ? picked : firstOf(context.candidates);
+};
+
+const pickOrNone = (picker: Picker, context: PickContext): number => {
   try {
-    const picked = picker.pick(context);
-    // A shift wraps: -1 and NaN would name a bit.
-    if (picked >= 0 && picked < MOST_TARGETS && has(candidates, picked)) return picked;
+    return picker.pick(context);
   } catch {
-    // Its error must not cost the caller an answer.
+    return -1;
   }
-  return firstOf(candidates);
 };
 
 const isUntried = (course: Course, index: number, { contextWindow }: Member): boolean =>
