@@ -1,17 +1,36 @@
 import type { Router } from '@switchyard/core';
-import { createHandler, type Handler, type HandlerOptions } from '@switchyard/http';
-import type { MiddlewareHandler } from 'hono';
+import { createHandler, type HandlerOptions } from '@switchyard/http';
+import type { Context, MiddlewareHandler } from 'hono';
 import { routePath } from 'hono/route';
 
 /**
  * Mounts a router: `app.use('/llm/*', switchyard(router))`. Paths that are not the router's reach the next handler.
- * `basePath` defaults to the path that the middleware is used on, without its `*`.
+ * It may stand before or behind a middleware that reads the body. `basePath` defaults to the path that the middleware
+ * is used on, without its `*`, and to `/llm` when it is used on every path.
  */
 export const switchyard = (router: Router, options: HandlerOptions = {}): MiddlewareHandler => {
-  let handler: Handler | undefined;
+  const handler = createHandler(router, options);
   return async (c, next) => {
-    // Only a request knows where the middleware was mounted, and that does not change.
-    handler ??= createHandler(router, { basePath: routePath(c).replace(/\/\*$/, ''), ...options });
-    return (await handler(c.req.raw)) ?? next();
+    // Only a request knows where the middleware was mounted, perhaps more than once, perhaps under a parameter.
+    const at = options.basePath ?? mountPath(c);
+    if (!handler.serves(c.req.url, at)) return next();
+    return (await handler(await withBody(c), at)) ?? next();
   };
+};
+
+/** The mount path as it stands in the URL, `/acme/llm` for `/:tenant/llm/*`; undefined for `*`. */
+const mountPath = (c: Context): string | undefined => {
+  const pattern = routePath(c).replace(/\/\*$/, '');
+  if (pattern === '') return undefined;
+  if (/^[\w/.-]+$/.test(pattern)) return pattern;
+  // A parameter, or what is encoded in a URL, is one segment, whatever is in it.
+  return new URL(c.req.url).pathname.split('/', pattern.split('/').length).join('/');
+};
+
+/** The request, with its body also when a middleware before us has read that: Hono keeps what was read. */
+const withBody = async (c: Context): Promise<Request> => {
+  const { raw } = c.req;
+  if (!raw.bodyUsed || Object.keys(c.req.bodyCache).length === 0) return raw;
+  const { url, method, headers, signal } = raw;
+  return new Request(url, { method, headers, signal, body: await c.req.text() });
 };

@@ -1,9 +1,9 @@
 /** A body that cannot be read as what it should be. */
 export class BodyError extends Error {
   override readonly name = 'BodyError';
-  readonly status: 400 | 413 | 415;
+  readonly status: 400 | 413 | 415 | 500;
 
-  constructor(status: 400 | 413 | 415, message: string) {
+  constructor(status: 400 | 413 | 415 | 500, message: string) {
     super(message);
     this.status = status;
   }
@@ -17,7 +17,11 @@ export const readJson = async (request: Request, limit: number): Promise<unknown
   }
   const encoding = request.headers.get('content-encoding') ?? 'identity';
   if (encoding !== 'identity') throw new BodyError(415, `content-encoding: expected none, and got '${encoding}'`);
-  const text = await readText(request, limit);
+  const text = await readText(request, limit).catch((error: unknown) => {
+    if (error instanceof BodyError) throw error;
+    // The server's own mistake, unless the caller left, who then does not read this.
+    throw new BodyError(500, 'The body could not be read. Has a middleware before Switchyard read it already?');
+  });
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -29,10 +33,10 @@ export const readJson = async (request: Request, limit: number): Promise<unknown
 
 const readText = async (request: Request, limit: number): Promise<string> => {
   const tooLarge = new BodyError(413, `The body is larger than ${limit} bytes.`);
-  const length = Number(request.headers.get('content-length') ?? Number.NaN);
-  if (length > limit) throw tooLarge;
+  const length = request.headers.get('content-length');
+  if (Number(length) > limit) throw tooLarge;
   // The server holds the sender to the length it named.
-  if (!Number.isNaN(length)) return request.text();
+  if (length !== null) return request.text();
   const decoder = new TextDecoder();
   let size = 0;
   let text = '';

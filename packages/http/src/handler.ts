@@ -1,4 +1,4 @@
-import { isRouterError, type Router, RouterError } from '@switchyard/core';
+import { isRouterError, type Router, RouterError, type TargetSnapshot } from '@switchyard/core';
 import { readJson } from './body.ts';
 import {
   type ChatCall,
@@ -22,11 +22,14 @@ export interface HandlerOptions {
   readonly authorize?: (request: Request) => boolean | Response | Promise<boolean | Response>;
 }
 
-/** Answers a request that is the router's, and gives undefined for every other, which it leaves untouched. */
+/**
+ * Answers a request that is the router's, and gives undefined for every other, which it leaves untouched. `mountedAt`
+ * stands in for `basePath` in servers where only a request tells where the handler is mounted.
+ */
 export interface Handler {
-  (request: Request): Promise<Response | undefined>;
+  (request: Request, mountedAt?: string): Promise<Response | undefined>;
   /** Whether a URL, or a path with its query, is one that the handler answers. */
-  serves(url: string): boolean;
+  serves(url: string, mountedAt?: string): boolean;
 }
 
 const BODY_LIMIT = 32 * 1024 * 1024;
@@ -37,24 +40,17 @@ const BODY_LIMIT = 32 * 1024 * 1024;
  */
 export const createHandler = (router: Router, options: HandlerOptions = {}): Handler => {
   const { basePath = '/llm', bodyLimit = BODY_LIMIT, authorize } = options;
-  const base = basePath.replace(/\/+$/, '');
+  const base = trimmed(basePath);
   const since = Math.floor(Date.now() / 1_000);
 
-  const find = (url: string): Endpoint | undefined => {
-    const path = pathUnder(base, url);
+  const find = (url: string, mountedAt: string | undefined): Endpoint | undefined => {
+    const path = pathUnder(mountedAt === undefined ? base : trimmed(mountedAt), url);
     return path === undefined ? undefined : match(path);
   };
 
-  const handle = async (request: Request): Promise<Response | undefined> => {
-    const endpoint = find(request.url);
-    if (endpoint === undefined) return undefined;
-    const method = endpoint.type === 'chat' ? 'POST' : 'GET';
-    if (request.method !== method && !(method === 'GET' && request.method === 'HEAD')) {
-      return Response.json(printError(new RouterError('invalid-request', `This path takes ${method}.`)).body, {
-        status: 405,
-        headers: { allow: method },
-      });
-    }
+  const answer = async (request: Request, endpoint: Endpoint): Promise<Response> => {
+    const methods = endpoint.type === 'chat' ? ['POST'] : ['GET', 'HEAD'];
+    if (!methods.includes(request.method)) return wrongMethod(methods);
     switch (endpoint.type) {
       case 'models':
         return models(router, endpoint.route, since);
@@ -63,16 +59,26 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
       case 'health':
         return health(router);
       case 'chat':
-        return (await refusal(request, authorize)) ?? chat(router, request, endpoint.route, bodyLimit);
+        return (await refusal(request, authorize)) ?? (await chat(router, request, endpoint.route, bodyLimit));
     }
   };
 
-  return Object.assign(handle, { serves: (url: string) => find(url) !== undefined });
+  const handle = async (request: Request, mountedAt?: string): Promise<Response | undefined> => {
+    const endpoint = find(request.url, mountedAt);
+    if (endpoint === undefined) return undefined;
+    const response = await answer(request, endpoint).catch(failed);
+    return request.method === 'HEAD' ? new Response(null, response) : response;
+  };
+
+  return Object.assign(handle, { serves: (url: string, mountedAt?: string) => find(url, mountedAt) !== undefined });
 };
 
 type Endpoint =
   | { readonly type: 'chat' | 'models'; readonly route: string | undefined }
   | { readonly type: 'routes' | 'health' };
+
+/** With one slash before it and none behind; the root is ''. */
+const trimmed = (path: string): string => path.replace(/^\/*(?=[^/])/, '/').replace(/\/+$/, '');
 
 /** The path under the mount point, or undefined. Taken from the text: a URL object costs more than the whole routing. */
 const pathUnder = (base: string, url: string): string | undefined => {
@@ -85,7 +91,8 @@ const pathUnder = (base: string, url: string): string | undefined => {
 const match = (path: string): Endpoint | undefined => {
   if (path === '/routes') return { type: 'routes' };
   if (path === '/health') return { type: 'health' };
-  const [, route, name] = /^(?:\/([^/]+))?\/v1\/(chat\/completions|models)$/.exec(path) ?? [];
+  // No route begins with a dot, and servers resolve `..` before or after us.
+  const [, route, name] = /^(?:\/([^/.][^/]*))?\/v1\/(chat\/completions|models)$/.exec(path) ?? [];
   return name === undefined ? undefined : { type: name === 'models' ? 'models' : 'chat', route };
 };
 
@@ -95,68 +102,78 @@ const chat = async (
   named: string | undefined,
   bodyLimit: number,
 ): Promise<Response> => {
-  // Ours, since a body that is cancelled must stop the vendor too, and nobody but the runtime aborts request.signal.
+  const call = parseChat(await readJson(request, bodyLimit));
+  const route = named ?? call.model;
+  if (route === undefined) throw new RouterError('invalid-request', 'model: expected the name of a route');
+  if (call.stream) return streamed(router, route, call, request.signal);
+  const answer = await router.chat(route, call.request, { signal: request.signal });
+  return new Response(printAnswer(answer), {
+    headers: { 'content-type': 'application/json', ...servedHeaders(answer.served) },
+  });
+};
+
+const streamed = async (router: Router, route: string, call: ChatCall, signal: AbortSignal): Promise<Response> => {
+  // Ours, since a caller can also leave by cancelling the body.
   const caller = new AbortController();
   const leave = (): void => caller.abort();
-  if (request.signal.aborted) leave();
-  request.signal.addEventListener('abort', leave, { once: true });
-  const done = (): void => request.signal.removeEventListener('abort', leave);
+  const over = (): void => signal.removeEventListener('abort', leave);
+  signal.addEventListener('abort', leave);
+  if (signal.aborted) leave();
   try {
-    const call = parseChat(await readJson(request, bodyLimit));
-    const route = named ?? call.model;
-    if (route === undefined) throw new RouterError('invalid-request', 'model: expected the name of a route');
-    if (call.stream) return await streamed(router, route, call, caller, done);
-    const answer = await router.chat(route, call.request, { signal: caller.signal });
-    done();
-    return new Response(printAnswer(answer), {
-      headers: { 'content-type': 'application/json', ...servedHeaders(answer.served) },
-    });
+    const stream = router.stream(route, call.request, { signal: caller.signal });
+    // Nothing is sent before this: until a target has produced content, the status is still open.
+    const served = await stream.opened;
+    const chunks = printStream(stream, call, served);
+    const stop = (): void => {
+      over();
+      void end(chunks);
+    };
+    if (caller.signal.aborted) stop();
+    else caller.signal.addEventListener('abort', stop);
+    return new Response(bodyOf(chunks, { over, leave }), { headers: { ...STREAM_HEADERS, ...servedHeaders(served) } });
   } catch (error) {
-    done();
-    return failed(error);
+    over();
+    throw error;
   }
 };
 
-const streamed = async (
-  router: Router,
-  route: string,
-  call: ChatCall,
-  caller: AbortController,
-  done: () => void,
-): Promise<Response> => {
-  const stream = router.stream(route, call.request, { signal: caller.signal });
-  // Nothing is sent before this: until a target has produced content, the status is still open.
-  const served = await stream.opened;
-  const chunks = printStream(stream, call, served);
-  const body = new ReadableStream<Uint8Array>(
+/** One chunk at a time, and only when it is asked for: a slow caller slows the vendor down, and no buffer grows. */
+const bodyOf = (
+  chunks: AsyncGenerator<Uint8Array, void>,
+  { over, leave }: { over(): void; leave(): void },
+): ReadableStream<Uint8Array> =>
+  new ReadableStream(
     {
-      // One event at a time, and only when it is asked for: a slow caller slows the vendor down, and no buffer grows.
       async pull(controller) {
         try {
-          const { done: over, value } = await chunks.next();
-          if (!over) return controller.enqueue(value);
+          const { done, value } = await chunks.next();
+          if (!done) return controller.enqueue(value);
         } catch (error) {
           controller.enqueue(errorEvent(error));
         }
-        done();
+        over();
         controller.close();
       },
-      cancel() {
-        done();
-        caller.abort();
-      },
+      cancel: leave,
     },
     { highWaterMark: 0 },
   );
-  return new Response(body, {
-    headers: {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-cache',
-      // Proxies such as nginx would hold events back.
-      'x-accel-buffering': 'no',
-      ...servedHeaders(served),
-    },
-  });
+
+/**
+ * Ends a stream whose caller has left. An answer hears of its signal only while somebody waits for its next event, and a
+ * caller who does not read waits for none: without this the vendor would go on.
+ */
+const end = async (chunks: AsyncGenerator<Uint8Array, void>): Promise<void> => {
+  // A generator that nobody has begun to read knows of nothing yet that it could stop, so it has to begin.
+  await Promise.allSettled([chunks.next(), chunks.return()]);
+};
+
+const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  // A compressor in the app would hold events back until it has a block full of them.
+  'cache-control': 'no-cache, no-transform',
+  // And so would proxies such as nginx.
+  'x-accel-buffering': 'no',
 };
 
 const failed = (error: unknown): Response => {
@@ -169,17 +186,24 @@ const failed = (error: unknown): Response => {
   return new Response(JSON.stringify(body), { status, headers });
 };
 
-/** The answer to a caller who may not pass. A guard that throws lets nobody pass. */
+const wrongMethod = (methods: readonly string[]): Response => {
+  const { body } = printError(new RouterError('invalid-request', `This path takes ${methods.join(' and ')}.`));
+  return Response.json(body, { status: 405, headers: { allow: methods.join(', ') } });
+};
+
+/** The answer to a caller who may not pass. A guard that throws, or says neither yes nor no, lets nobody pass. */
 const refusal = async (request: Request, authorize: HandlerOptions['authorize']): Promise<Response | undefined> => {
   if (authorize === undefined) return undefined;
-  try {
-    const allowed = await authorize(request);
-    if (allowed instanceof Response) return allowed;
-    return allowed ? undefined : unauthorized();
-  } catch (error) {
-    return failed(error);
-  }
+  const allowed = await authorize(request);
+  if (allowed === true) return undefined;
+  return isResponse(allowed) ? allowed : unauthorized();
 };
+
+/**
+ * By its tag, since `instanceof` is wrong about it: some servers put a Response of their own in the place of the
+ * built-in one, which `fetch` goes on to return.
+ */
+const isResponse = (value: unknown): value is Response => Object.prototype.toString.call(value) === '[object Response]';
 
 const unauthorized = (): Response =>
   Response.json(
@@ -189,7 +213,7 @@ const unauthorized = (): Response =>
 
 const models = (router: Router, only: string | undefined, since: number): Response => {
   const routes = router.snapshot().filter(({ name }) => only === undefined || name === only);
-  if (routes.length === 0) return failed(new RouterError('unknown-route', `There is no route '${only}'.`));
+  if (routes.length === 0 && only !== undefined) throw new RouterError('unknown-route', `There is no route '${only}'.`);
   const owners = new Map<string, string>(routes.map(({ name }) => [name, 'switchyard']));
   for (const { targets } of routes) for (const { id, vendor } of targets) owners.set(id, vendor);
   const data = [...owners].map(([id, owned_by]) => ({ id, object: 'model', created: since, owned_by }));
@@ -200,9 +224,13 @@ const models = (router: Router, only: string | undefined, since: number): Respon
 const health = (router: Router): Response => {
   const down = router
     .snapshot()
-    .filter(({ targets }) => !targets.some((t) => t.enabled && (t.standing === 'ready' || t.dueInMs === 0)))
+    .filter(({ targets }) => !targets.some((target) => target.enabled && isOpen(target)))
     .map(({ name }) => name);
   return down.length === 0
     ? Response.json({ status: 'ok' })
     : Response.json({ status: 'unavailable', routes: down }, { status: 503 });
 };
+
+/** Left alone are only targets that cool, until they are due, and those whose one probe is under way. */
+const isOpen = ({ standing, dueInMs }: TargetSnapshot): boolean =>
+  (standing !== 'cooling' && standing !== 'probing') || dueInMs === 0;

@@ -10,7 +10,7 @@ type Trail = Pick<Served, 'attempts' | 'skipped'> & {
 export const servedHeaders = ({ requestId, target, attempts, skipped, tookMs }: Trail): Record<string, string> => {
   const headers: Record<string, string> = { 'x-switchyard-attempts': String(attempts.length) };
   if (requestId !== undefined) headers['x-switchyard-request'] = requestId;
-  if (target !== undefined) headers['x-switchyard-target'] = target.id;
+  if (target !== undefined) headers['x-switchyard-target'] = plain(target.id);
   const trace = [...attempts.map(attemptItem), ...skipped.map(skippedItem)];
   if (trace.length > 0) headers['x-switchyard-trace'] = trace.join(', ');
   const last = attempts.at(-1);
@@ -26,14 +26,17 @@ export const servedHeaders = ({ requestId, target, attempts, skipped, tookMs }: 
 /** One item of a structured header: `openai/gpt-5-mini;outcome=overloaded;status=503;ms=12`. */
 const attemptItem = ({ target, outcome, status, tookMs, dropped }: AttemptReport): string =>
   [
-    target,
+    plain(target),
     `outcome=${outcome}`,
     ...(status === undefined ? [] : [`status=${status}`]),
     `ms=${Math.round(tookMs)}`,
     ...(dropped === undefined ? [] : [`dropped=${quoted(dropped.join(' '))}`]),
   ].join(';');
 
-const skippedItem = ({ target, reason }: SkippedTarget): string => `${target};skipped=${quoted(reason)}`;
+const skippedItem = ({ target, reason }: SkippedTarget): string => `${plain(target)};skipped=${quoted(reason)}`;
+
+/** An id that was not chosen has the vendor's name of the model in it, which may be anything. */
+const plain = (id: string): string => id.replace(/[^\x21-\x7e]|[",;\\]/gu, '?');
 
 /** Field names come from callers: nothing but printable ASCII may reach a header. */
-const quoted = (text: string): string => `"${text.replace(/[^\x20-\x7e]|["\\]/g, '?').slice(0, 200)}"`;
+const quoted = (text: string): string => `"${text.replace(/[^\x20-\x7e]|["\\]/gu, '?').slice(0, 200)}"`;

@@ -3,12 +3,10 @@ import { getRequestListener } from '@hono/node-server';
 import type { Router } from '@switchyard/core';
 import { createHandler, type HandlerOptions } from '@switchyard/http';
 
+type Incoming = IncomingMessage & { readonly body?: unknown };
+
 /** The shape of middleware that node:http frameworks share. */
-export type NodeMiddleware = (
-  incoming: IncomingMessage & { body?: unknown },
-  outgoing: ServerResponse,
-  next: (error?: unknown) => void,
-) => void;
+export type NodeMiddleware = (incoming: Incoming, outgoing: ServerResponse, next: (error?: unknown) => void) => void;
 
 /**
  * A router for a bare `node:http` server, and for every framework whose middleware has this shape. A body that another
@@ -17,9 +15,10 @@ export type NodeMiddleware = (
 export const switchyard = (router: Router, options: HandlerOptions = {}): NodeMiddleware => {
   const handler = createHandler(router, options);
   const listen = getRequestListener(
-    async (request, { incoming }) => (await handler(withParsedBody(request, incoming as object))) ?? notFound(),
+    async (request, { incoming }) => (await handler(withParsedBody(request, incoming as Incoming))) ?? notFound(),
     // The server that this is mounted in keeps its own Request and Response, and its own way with unread bodies.
-    { overrideGlobalObjects: false, autoCleanupIncoming: false },
+    // HTTP/1.0 callers need not name a host.
+    { overrideGlobalObjects: false, autoCleanupIncoming: false, hostname: 'localhost' },
   );
   return (incoming, outgoing, next) => {
     if (handler.serves(incoming.url ?? '')) listen(incoming, outgoing).catch(next);
@@ -31,9 +30,9 @@ export const switchyard = (router: Router, options: HandlerOptions = {}): NodeMi
  * The request with the body that a parser such as `express.json()` has taken off the socket before us; it is printed
  * again if it is not text or bytes.
  */
-const withParsedBody = (request: Request, incoming: { readonly body?: unknown }): Request => {
-  const { body } = incoming;
-  if (body === undefined || request.method !== 'POST') return request;
+const withParsedBody = (request: Request, { body, readableDidRead }: Incoming): Request => {
+  // Some parsers leave an empty object where they did not parse.
+  if (body === undefined || !readableDidRead || request.method !== 'POST') return request;
   const headers = new Headers(request.headers);
   // They described the body as it was on the wire.
   headers.delete('content-length');

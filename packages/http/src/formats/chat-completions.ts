@@ -74,7 +74,7 @@ export const parseChat = (body: unknown): ChatCall => {
     ...present('seed', optional(body, 'seed', number)),
     ...present('frequencyPenalty', optional(body, 'frequency_penalty', number)),
     ...present('presencePenalty', optional(body, 'presence_penalty', number)),
-    ...present('tools', tools),
+    ...present('tools', tools?.length === 0 ? undefined : tools),
     ...present(
       'toolChoice',
       optional(body, 'tool_choice', (value, path) => parseToolChoice(value, path, extra)),
@@ -82,18 +82,18 @@ export const parseChat = (body: unknown): ChatCall => {
     ...present('parallelToolCalls', optional(body, 'parallel_tool_calls', boolean)),
     ...present(
       'output',
-      optional(body, 'response_format', (value, path) => parseOutput(value, path)),
+      optional(body, 'response_format', (value, path) => parseOutput(value, path, extra)),
     ),
     ...present('reasoningEffort', optional(body, 'reasoning_effort', string)),
     extra,
     source: { format: 'openai-chat', body },
   };
-  const streamOptions = isObject(body.stream_options) ? body.stream_options : {};
+  const streamOptions = optional(body, 'stream_options', object) ?? {};
   return {
     request,
     model: optional(body, 'model', string),
     stream: optional(body, 'stream', boolean) ?? false,
-    includeUsage: streamOptions.include_usage === true,
+    includeUsage: optional(streamOptions, 'include_usage', boolean, 'stream_options') ?? false,
   };
 };
 
@@ -101,27 +101,15 @@ const parseMessage = (message: unknown, path: string, extra: Body): Message => {
   if (!isObject(message)) throw wrong(path, 'an object', message);
   const { role, content } = message;
   // Who of several people spoke has no word at other vendors; it is named in the trace.
-  if (typeof message.name === 'string' && role !== 'tool' && role !== 'function') extra['messages[].name'] = true;
+  if (optional(message, 'name', string, path) !== undefined && role !== 'function') extra['messages[].name'] = true;
   switch (role) {
     case 'system':
     case 'developer':
       return { role: 'system', content: parseTexts(content, `${path}.content`, extra) };
     case 'user':
       return { role: 'user', content: parseParts(content, `${path}.content`) };
-    case 'assistant': {
-      const toolCalls = optional(message, 'tool_calls', array, path)?.map((call, i) =>
-        parseToolCall(call, `${path}.tool_calls[${i}]`),
-      );
-      const silent = content === null || content === undefined;
-      if (silent && toolCalls === undefined && message.function_call === undefined && message.refusal === undefined) {
-        throw wrong(`${path}.content`, 'a text, parts, or tool_calls beside it', content);
-      }
-      return {
-        role,
-        content: silent ? [] : parseTexts(content, `${path}.content`, extra),
-        ...(toolCalls !== undefined && toolCalls.length > 0 && { toolCalls }),
-      };
-    }
+    case 'assistant':
+      return parseAssistant(message, path, extra);
     case 'tool':
       return {
         role,
@@ -135,13 +123,39 @@ const parseMessage = (message: unknown, path: string, extra: Body): Message => {
   }
 };
 
+const parseAssistant = (message: Body, path: string, extra: Body): Message => {
+  const { content, function_call, audio } = message;
+  const toolCalls = optional(message, 'tool_calls', array, path)?.flatMap((call, i) =>
+    parseToolCall(call, `${path}.tool_calls[${i}]`, extra),
+  );
+  const refusal = optional(message, 'refusal', string, path);
+  // What OpenAI had before tool calls, and an answer that was spoken: nobody else has the one or the other.
+  if (isSet(function_call)) extra['messages[].function_call'] = true;
+  if (isSet(audio)) extra['messages[].audio'] = true;
+  if (!isSet(content) && toolCalls === undefined && refusal === undefined && !isSet(function_call) && !isSet(audio)) {
+    throw wrong(`${path}.content`, 'a text, parts, or tool_calls beside it', content);
+  }
+  return {
+    role: 'assistant',
+    content: [
+      ...(isSet(content) ? parseTexts(content, `${path}.content`, extra) : []),
+      ...(refusal === undefined ? [] : [{ type: 'text' as const, text: refusal }]),
+    ],
+    ...(toolCalls !== undefined && toolCalls.length > 0 && { toolCalls }),
+  };
+};
+
 const parseTexts = (content: unknown, path: string, extra: Body): readonly TextPart[] =>
   parseParts(content, path).flatMap((part): TextPart[] => {
     if (part.type === 'text') return [part];
-    // Refusals of earlier turns, say: OpenAI has parts here that nobody else has.
+    if (isRefusal(part)) return [{ type: 'text', text: part.value.refusal }];
     extra[`${part.type === 'unknown' ? part.name : part.type} part outside a user message`] = true;
     return [];
   });
+
+/** What the model said instead of an answer in an earlier turn is something that it said. */
+const isRefusal = (part: UserPart): part is UserPart & { readonly value: { readonly refusal: string } } =>
+  part.type === 'unknown' && part.name === 'refusal' && isObject(part.value) && typeof part.value.refusal === 'string';
 
 const parseParts = (content: unknown, path: string): readonly UserPart[] => {
   if (typeof content === 'string') return [{ type: 'text', text: content }];
@@ -181,31 +195,38 @@ const parsePart = (part: unknown, path: string): UserPart => {
   }
 };
 
-const parseToolCall = (call: unknown, path: string): ToolCall => {
-  const { id, function: called, extra_content } = object(call, path);
+const parseToolCall = (call: unknown, path: string, extra: Body): ToolCall[] => {
+  const { id, type, function: called, extra_content } = object(call, path);
+  if (isOther(type, 'function')) {
+    extra[`tool call of type ${type}`] = true;
+    return [];
+  }
   const { name, arguments: args } = object(called, `${path}.function`);
-  return {
-    id: string(id, `${path}.id`),
-    name: string(name, `${path}.function.name`),
-    arguments: string(args, `${path}.function.arguments`),
-    // Where Google's own OpenAI-compatible API keeps its thought signatures.
-    ...(isObject(extra_content) && { extra: extra_content }),
-  };
+  return [
+    {
+      id: string(id, `${path}.id`),
+      name: string(name, `${path}.function.name`),
+      arguments: string(args, `${path}.function.arguments`),
+      // Where Google's own OpenAI-compatible API keeps its thought signatures.
+      ...(isObject(extra_content) && { extra: extra_content }),
+    },
+  ];
 };
 
 const parseTool = (tool: unknown, path: string, extra: Body): Tool[] => {
   const { type, function: described } = object(tool, path);
-  if (type !== 'function') {
-    extra[`tool of type ${string(type, `${path}.type`)}`] = true;
+  if (isOther(string(type, `${path}.type`), 'function')) {
+    extra[`tool of type ${type}`] = true;
     return [];
   }
-  const { name, description, parameters, strict } = object(described, `${path}.function`);
+  const at = `${path}.function`;
+  const definition = object(described, at);
   return [
     {
-      name: string(name, `${path}.function.name`),
-      ...(typeof description === 'string' && { description }),
-      ...(isObject(parameters) && { parameters }),
-      ...(typeof strict === 'boolean' && { strict }),
+      name: string(definition.name, `${at}.name`),
+      ...present('description', optional(definition, 'description', string, at)),
+      ...present('parameters', optional(definition, 'parameters', object, at)),
+      ...present('strict', optional(definition, 'strict', boolean, at)),
     },
   ];
 };
@@ -213,13 +234,14 @@ const parseTool = (tool: unknown, path: string, extra: Body): Tool[] => {
 const parseToolChoice = (choice: unknown, path: string, extra: Body): ToolChoice | undefined => {
   if (choice === 'auto' || choice === 'none' || choice === 'required') return choice;
   if (!isObject(choice)) throw wrong(path, "'auto', 'none', 'required' or an object", choice);
-  if (choice.type === 'function')
+  if (choice.type === 'function') {
     return { tool: string(object(choice.function, `${path}.function`).name, `${path}.function.name`) };
+  }
   extra.tool_choice = choice;
   return undefined;
 };
 
-const parseOutput = (format: unknown, path: string): OutputFormat => {
+const parseOutput = (format: unknown, path: string, extra: Body): OutputFormat | undefined => {
   const { type, json_schema } = object(format, path);
   switch (type) {
     case 'text':
@@ -227,17 +249,20 @@ const parseOutput = (format: unknown, path: string): OutputFormat => {
     case 'json_object':
       return { type: 'json' };
     case 'json_schema': {
-      const { name, schema, description, strict } = object(json_schema, `${path}.json_schema`);
+      const at = `${path}.json_schema`;
+      const described = object(json_schema, at);
       return {
         type: 'json-schema',
-        name: string(name, `${path}.json_schema.name`),
-        schema: schema === undefined ? {} : object(schema, `${path}.json_schema.schema`),
-        ...(typeof description === 'string' && { description }),
-        ...(typeof strict === 'boolean' && { strict }),
+        name: string(described.name, `${at}.name`),
+        schema: optional(described, 'schema', object, at) ?? {},
+        ...present('description', optional(described, 'description', string, at)),
+        ...present('strict', optional(described, 'strict', boolean, at)),
       };
     }
     default:
-      throw wrong(`${path}.type`, "'text', 'json_object' or 'json_schema'", type);
+      string(type, `${path}.type`);
+      extra.response_format = format;
+      return undefined;
   }
 };
 
@@ -251,6 +276,12 @@ type Read<T> = (value: unknown, path: string) => T;
 const isObject = (value: unknown): value is Body =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Present, and not null, which OpenAI takes for absent. */
+const isSet = (value: unknown): boolean => value !== undefined && value !== null;
+
+/** A type that this version does not know, or that only OpenAI has. */
+const isOther = (type: unknown, known: string): type is string => typeof type === 'string' && type !== known;
+
 const wrong = (path: string, expected: string, value: unknown): RouterError => {
   const got =
     value === undefined ? 'nothing' : value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;
@@ -262,17 +293,18 @@ const wrongly = (path: string, expected: string, value: unknown): never => {
 };
 
 const string: Read<string> = (value, path) => (typeof value === 'string' ? value : wrongly(path, 'a text', value));
-const number: Read<number> = (value, path) => (typeof value === 'number' ? value : wrongly(path, 'a number', value));
+const number: Read<number> = (value, path) =>
+  // JSON has numbers that are too large for one of ours.
+  Number.isFinite(value) ? (value as number) : wrongly(path, 'a number', value);
 const boolean: Read<boolean> = (value, path) =>
   typeof value === 'boolean' ? value : wrongly(path, 'true or false', value);
 const array: Read<readonly unknown[]> = (value, path) =>
   Array.isArray(value) ? value : wrongly(path, 'an array', value);
 const object: Read<Body> = (value, path) => (isObject(value) ? value : wrongly(path, 'an object', value));
 
-/** A field that may be absent; null is absent too, as OpenAI has it. */
 const optional = <T>(body: Body, name: string, read: Read<T>, path = ''): T | undefined => {
   const value = body[name];
-  return value === undefined || value === null ? undefined : read(value, path === '' ? name : `${path}.${name}`);
+  return isSet(value) ? read(value, path === '' ? name : `${path}.${name}`) : undefined;
 };
 
 const present = <Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } =>
@@ -291,17 +323,18 @@ const FINISH_REASONS: Readonly<Record<FinishReason, string>> = {
 export const printAnswer = (answer: ChatAnswer): string => {
   if (answer.source?.format === 'openai-chat') return answer.source.body;
   const { text, reasoning, refusal, toolCalls } = answer;
+  const silent = text === '' && (toolCalls.length > 0 || refusal !== undefined);
   return JSON.stringify({
-    id: answer.id,
+    id: answer.id === '' ? answer.served.requestId : answer.id,
     object: 'chat.completion',
     created: nowSeconds(),
-    model: answer.model,
+    model: answer.model === '' ? answer.served.target.model : answer.model,
     choices: [
       {
         index: 0,
         message: {
           role: 'assistant',
-          content: text === '' && toolCalls.length > 0 ? null : text,
+          content: silent ? null : text,
           refusal: refusal ?? null,
           ...(reasoning !== undefined && { reasoning_content: reasoning }),
           ...(toolCalls.length > 0 && { tool_calls: toolCalls.map(printToolCall) }),
@@ -340,51 +373,49 @@ export async function* printStream(
   { target, requestId }: Served,
 ): AsyncGenerator<Uint8Array, void> {
   let relayed = false;
+  let begun = false;
   let head: Body = { id: requestId, object: 'chat.completion.chunk', created: nowSeconds(), model: target.model };
   let usage: Usage | undefined;
-  const chunk = (delta: Body, finishReason: string | null = null): Uint8Array =>
-    encode({
+  const chunk = (delta: Body, finishReason: string | null = null): Uint8Array => {
+    // The role comes first, whether or not the vendor said that it starts.
+    const role = begun ? {} : { role: 'assistant', content: '' };
+    begun = true;
+    return encode({
       ...head,
-      choices: [{ index: 0, delta, logprobs: null, finish_reason: finishReason }],
+      choices: [{ index: 0, delta: { ...role, ...delta }, logprobs: null, finish_reason: finishReason }],
       ...(includeUsage && { usage: null }),
     });
+  };
   for await (const event of events) {
     if (event.bytes !== undefined) {
       relayed = true;
       yield event.bytes;
     }
     if (relayed) continue;
-    switch (event.type) {
-      case 'start':
-        head = { ...head, ...(event.id !== '' && { id: event.id }), ...(event.model !== '' && { model: event.model }) };
-        yield chunk({ role: 'assistant', content: '' });
-        break;
-      case 'text':
-        yield chunk({ content: event.text });
-        break;
-      case 'reasoning':
-        yield chunk({ reasoning_content: event.text });
-        break;
-      case 'refusal':
-        yield chunk({ refusal: event.text });
-        break;
-      case 'tool-call':
-        yield chunk({ tool_calls: [printToolPiece(event)] });
-        break;
-      case 'finish':
-        yield chunk({}, FINISH_REASONS[event.reason]);
-        break;
-      case 'usage':
-        usage = event.usage;
-        break;
-      case 'other':
-        break;
-    }
+    if (event.type === 'start') {
+      head = { ...head, ...(event.id !== '' && { id: event.id }), ...(event.model !== '' && { model: event.model }) };
+      if (!begun) yield chunk({});
+    } else if (event.type === 'finish') yield chunk({}, FINISH_REASONS[event.reason]);
+    else if (event.type === 'usage') usage = event.usage;
+    else if (event.type !== 'other') yield chunk(printDelta(event));
   }
   if (relayed) return;
   if (includeUsage && usage !== undefined) yield encode({ ...head, choices: [], usage: printUsage(usage) });
   yield DONE;
 }
+
+const printDelta = (event: ChatEvent & { type: 'text' | 'reasoning' | 'refusal' | 'tool-call' }): Body => {
+  switch (event.type) {
+    case 'text':
+      return { content: event.text };
+    case 'reasoning':
+      return { reasoning_content: event.text };
+    case 'refusal':
+      return { refusal: event.text };
+    case 'tool-call':
+      return { tool_calls: [printToolPiece(event)] };
+  }
+};
 
 const printToolPiece = ({ index, id, name, arguments: args, extra }: ChatEvent & { type: 'tool-call' }): Body => ({
   index,
@@ -418,15 +449,10 @@ const STATUS: Readonly<Record<RouterErrorCode, { readonly status: number; readon
 
 /** Any error as OpenAI's error body: what a vendor said of the caller's own request, or what became of each target. */
 export const printError = (error: unknown): PrintedError => {
-  if (error instanceof BodyError) {
-    const body = { error: { message: error.message, type: 'invalid_request_error', param: null, code: null } };
-    return { status: error.status, body, retryAfterSeconds: undefined };
-  }
-  if (!isRouterError(error)) {
-    const body = { error: { message: 'Switchyard failed.', type: 'server_error', param: null, code: 'internal' } };
-    return { status: 500, body, retryAfterSeconds: undefined };
-  }
-  const { status, type } = STATUS[error.code];
+  if (error instanceof BodyError) return ownError(error.status, error.message);
+  if (!isRouterError(error)) return ownError(500, 'Switchyard failed.');
+  // A second copy of the router, of another version, may have codes that this one does not know.
+  const { status, type } = STATUS[error.code] ?? STATUS['invalid-config'];
   const { requestId, attempts, skipped, retryAfterMs, failure } = error;
   const said = failure?.vendorError;
   const down = error.code === 'all-targets-failed' || error.code === 'deadline-exceeded';
@@ -437,7 +463,7 @@ export const printError = (error: unknown): PrintedError => {
         message: said?.message ?? error.message,
         type: said?.type ?? type,
         param: said?.param ?? null,
-        code: said === undefined ? error.code.replaceAll('-', '_') : (said.code ?? null),
+        code: said === undefined ? String(error.code).replaceAll('-', '_') : (said.code ?? null),
         ...(requestId !== undefined && { request_id: requestId }),
         ...(attempts.length > 0 && {
           attempts: attempts.map(({ target, outcome, status, message, tookMs }) => ({
@@ -454,6 +480,13 @@ export const printError = (error: unknown): PrintedError => {
     // Whole seconds are all the header knows; rounded up, so that nobody comes back too early.
     retryAfterSeconds: down ? Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)) : undefined,
   };
+};
+
+/** An error that has nothing to do with any target. */
+const ownError = (status: number, message: string): PrintedError => {
+  const type = status < 500 ? 'invalid_request_error' : 'server_error';
+  const code = status < 500 ? null : 'internal';
+  return { status, body: { error: { message, type, param: null, code } }, retryAfterSeconds: undefined };
 };
 
 /** The last event of a stream that broke off. No `[DONE]` follows: clients raise it as an error. */

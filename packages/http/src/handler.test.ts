@@ -1,0 +1,366 @@
+import { getEventListeners } from 'node:events';
+import {
+  type CallOptions,
+  type ChatAnswer,
+  type ChatEvent,
+  type ChatRequest,
+  type ChatStream,
+  type Router,
+  RouterError,
+  type RouteSnapshot,
+  type Served,
+  type TargetSnapshot,
+} from '@switchyard/core';
+import { describe, expect, test, vi } from 'vitest';
+import { createHandler, type HandlerOptions } from './handler.ts';
+
+const SERVED: Served = {
+  requestId: 'sw-1',
+  route: 'chat',
+  strategy: 'priority',
+  target: { id: 'acme/m', vendor: 'acme', model: 'm' },
+  attempts: [{ target: 'acme/m', role: 'first', outcome: 'answered', tookMs: 5 }],
+  skipped: [],
+  tookMs: 6,
+};
+
+const ANSWER: ChatAnswer = { id: 'a', model: 'm', text: 'Hello', toolCalls: [], finishReason: 'stop', served: SERVED };
+
+const READY: TargetSnapshot = { id: 'acme/m', vendor: 'acme', model: 'm', enabled: true, weight: 1, standing: 'ready' };
+
+const route = (name: string, ...targets: TargetSnapshot[]): RouteSnapshot => ({ name, strategy: 'priority', targets });
+
+/** A router that does what a test says, and remembers what it was asked. */
+class FakeRouter implements Router {
+  readonly asked: { route: string; request: ChatRequest; options: CallOptions }[] = [];
+  answer: () => Promise<ChatAnswer> = async () => ANSWER;
+  events: () => AsyncIterable<ChatEvent> = async function* () {
+    yield* HELLO;
+  };
+  routes: readonly RouteSnapshot[] = [route('chat', READY)];
+
+  async chat(name: string, request: ChatRequest, options: CallOptions = {}): Promise<ChatAnswer> {
+    this.asked.push({ route: name, request, options });
+    return this.answer();
+  }
+
+  stream(name: string, request: ChatRequest, options: CallOptions = {}): ChatStream {
+    this.asked.push({ route: name, request, options });
+    const events = this.events();
+    return { opened: Promise.resolve(SERVED), [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
+  }
+
+  snapshot(): readonly RouteSnapshot[] {
+    return this.routes;
+  }
+}
+
+const HELLO: readonly ChatEvent[] = [
+  { type: 'start', id: 'a', model: 'm' },
+  { type: 'text', text: 'Hello' },
+  { type: 'finish', reason: 'stop' },
+];
+
+const ORIGIN = 'http://localhost';
+
+const post = (path: string, body: object = {}, init: RequestInit = {}): Request =>
+  new Request(ORIGIN + path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ messages: [{ role: 'user', content: 'hi' }], ...body }),
+    ...init,
+  });
+
+const CHAT = '/llm/chat/v1/chat/completions';
+
+const ask = async (router: Router, request: Request, options?: HandlerOptions): Promise<Response> => {
+  const response = await createHandler(router, options)(request);
+  if (response === undefined) throw new Error('expected an answer');
+  return response;
+};
+
+describe('paths', () => {
+  test('of the router, and no others, are served', () => {
+    const { serves } = createHandler(new FakeRouter());
+    const ours = [
+      CHAT,
+      '/llm/v1/chat/completions',
+      '/llm/v1/models',
+      '/llm/chat/v1/models',
+      '/llm/routes',
+      '/llm/health',
+    ];
+    for (const path of ours) {
+      for (const url of [path, `${path}?a=/b`, `${ORIGIN}${path}`, `http://[::1]:80${path}?x`]) {
+        expect([url, serves(url)]).toEqual([url, true]);
+      }
+    }
+    const others = [
+      ...['', '*', '/', '/llm', '/llm/', '/llmv1/models', '/llmhealth', '/health', '/LLM/health', '/llm/health/'],
+      ...['/llm/chat', '/llm/chat/', '/llm/a/b/v1/models', '/llm//v1/models', '/llm/../v1/models', '/llm/./v1/models'],
+      ...['/llm/v1/chat/completions/', '/x/llm/health', '/?/llm/health', '/x?u=http://a/llm/health', '//llm/health'],
+    ];
+    for (const url of [...others, ...others.map((path) => ORIGIN + path)]) {
+      expect([url, serves(url)]).toEqual([url, false]);
+    }
+  });
+
+  test('begin with basePath, however it is written, or with what the caller of the handler says', () => {
+    for (const basePath of ['/api/ai', '/api/ai/', 'api/ai', '//api/ai//']) {
+      const { serves } = createHandler(new FakeRouter(), { basePath });
+      expect([serves('/api/ai/health'), serves('/llm/health'), serves('/health')]).toEqual([true, false, false]);
+      expect([serves('/v2/health', '/v2'), serves('/health', ''), serves('/health', '/')]).toEqual([true, true, true]);
+    }
+    for (const basePath of ['', '/'])
+      expect(createHandler(new FakeRouter(), { basePath }).serves('/health')).toBe(true);
+  });
+
+  test('that are not served get no answer, and their request is not touched', async () => {
+    const request = post('/llm/mine');
+    expect(await createHandler(new FakeRouter())(request)).toBeUndefined();
+    expect(request.bodyUsed).toBe(false);
+  });
+});
+
+describe('what it shows', () => {
+  test('every model once, with who owns it', async () => {
+    const router = new FakeRouter();
+    router.routes = [route('chat', READY), route('cheap', READY, { ...READY, id: 'b/n', vendor: 'b' })];
+    const { data } = (await (await ask(router, new Request(`${ORIGIN}/llm/v1/models`))).json()) as { data: object[] };
+    expect(data).toEqual([
+      { id: 'chat', object: 'model', created: expect.any(Number), owned_by: 'switchyard' },
+      { id: 'cheap', object: 'model', created: expect.any(Number), owned_by: 'switchyard' },
+      { id: 'acme/m', object: 'model', created: expect.any(Number), owned_by: 'acme' },
+      { id: 'b/n', object: 'model', created: expect.any(Number), owned_by: 'b' },
+    ]);
+    const one = (await (await ask(router, new Request(`${ORIGIN}/llm/chat/v1/models`))).json()) as { data: object[] };
+    expect(one.data).toMatchObject([{ id: 'chat' }, { id: 'acme/m' }]);
+  });
+
+  // biome-ignore format: reads as a table
+  const TABLE = [
+    ['ready',                         {},                                             200],
+    ['suspect, which comes last',     { standing: 'suspect', dueInMs: 900 },        200],
+    ['ramping',                       { standing: 'ramping' },                      200],
+    ['cooling, but due for a probe',  { standing: 'cooling', dueInMs: 0 },            200],
+    ['cooling',                       { standing: 'cooling', dueInMs: 900 },        503],
+    ['probing',                       { standing: 'probing', dueInMs: 900 },        503],
+    ['switched off',                  { enabled: false },                           503],
+  ] as const;
+
+  test.each(TABLE)('the health of a route whose one target is %s', async (_what, fields, status) => {
+    const router = new FakeRouter();
+    router.routes = [route('good', READY), route('chat', { ...READY, ...fields }, { ...READY, enabled: false })];
+    const response = await ask(router, new Request(`${ORIGIN}/llm/health`));
+    expect(response.status).toBe(status);
+    expect(await response.json()).toEqual(
+      status === 200 ? { status: 'ok' } : { status: 'unavailable', routes: ['chat'] },
+    );
+  });
+
+  test('HEAD has the status and no body', async () => {
+    const router = new FakeRouter();
+    router.routes = [route('chat', { ...READY, enabled: false })];
+    const response = await ask(router, new Request(`${ORIGIN}/llm/health`, { method: 'HEAD' }));
+    expect([response.status, response.body]).toEqual([503, null]);
+    const chat = await ask(router, new Request(ORIGIN + CHAT, { method: 'HEAD' }));
+    expect([chat.status, chat.headers.get('allow')]).toEqual([405, 'POST']);
+  });
+});
+
+describe('an answer', () => {
+  test('is asked of the route in the path, else of the one that model names', async () => {
+    const router = new FakeRouter();
+    await ask(router, post(CHAT, { model: 'other' }));
+    await ask(router, post('/llm/v1/chat/completions', { model: 'other' }));
+    expect(router.asked.map(({ route }) => route)).toEqual(['chat', 'other']);
+    expect(router.asked[0]?.request).toMatchObject({ source: { format: 'openai-chat' } });
+  });
+
+  test('in a stream comes with headers that keep others from holding it back', async () => {
+    const response = await ask(new FakeRouter(), post(CHAT, { stream: true }));
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      'x-switchyard-target': 'acme/m',
+    });
+    expect((await response.text()).split('\n\n').map((frame) => frame.slice(0, 12))).toEqual([
+      'data: {"id":',
+      'data: {"id":',
+      'data: {"id":',
+      'data: [DONE]',
+      '',
+    ]);
+  });
+
+  test('in a stream is asked for event by event, when the caller asks for it', async () => {
+    const router = new FakeRouter();
+    let made = 0;
+    router.events = async function* () {
+      for (; ; made++) yield { type: 'text', text: 'x' };
+    };
+    const response = await ask(router, post(CHAT, { stream: true }));
+    expect(made).toBe(0);
+    const reader = response.body?.getReader();
+    for (let i = 0; i < 5; i++) await reader?.read();
+    expect(made).toBeLessThanOrEqual(5);
+    await reader?.cancel();
+  });
+
+  test('in a stream that fails ends in one error event', async () => {
+    for (const [error, code] of [
+      [new RouterError('answer-broke-off', 'cut'), 'answer_broke_off'],
+      [new TypeError('secret'), 'internal'],
+    ] as const) {
+      const router = new FakeRouter();
+      router.events = async function* () {
+        yield { type: 'text', text: 'Hel' };
+        throw error;
+      };
+      const text = await (await ask(router, post(CHAT, { stream: true }))).text();
+      const [first, last, end, ...rest] = text.split('\n\n');
+      expect([first?.includes('Hel'), end, rest]).toEqual([true, '', []]);
+      expect(JSON.parse(last?.slice(6) ?? '')).toMatchObject({ error: { code } });
+      expect(text).not.toContain('secret');
+    }
+  });
+});
+
+describe('a failure', () => {
+  test('is an answer, whatever is thrown, and the handler never rejects', async () => {
+    const router = new FakeRouter();
+    const thrown = [new Error('secret'), 'secret', undefined, null];
+    for (const error of thrown) {
+      router.answer = () => Promise.reject(error);
+      const response = await ask(router, post(CHAT));
+      expect(response.status).toBe(500);
+      expect(await response.text()).not.toContain('secret');
+    }
+    vi.spyOn(router, 'snapshot').mockImplementation(() => {
+      throw new Error('secret');
+    });
+    for (const path of ['/llm/health', '/llm/routes', '/llm/v1/models']) {
+      expect((await ask(router, new Request(ORIGIN + path))).status).toBe(500);
+    }
+  });
+
+  test('of every target says when to come back', async () => {
+    const router = new FakeRouter();
+    const attempts = [{ target: 'größe/m', role: 'first', outcome: 'overloaded', status: 503, tookMs: 2 }] as const;
+    router.answer = () =>
+      Promise.reject(new RouterError('all-targets-failed', 'down', { attempts, retryAfterMs: 4_200 }));
+    const response = await ask(router, post(CHAT));
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(response.headers.get('x-switchyard-trace')).toBe('gr??e/m;outcome=overloaded;status=503;ms=2');
+  });
+});
+
+describe('a guard', () => {
+  const refusals: [string, unknown][] = [
+    ['false', false],
+    ['nothing', undefined],
+    ['null', null],
+    ['a truthy value that is not true', 'yes'],
+    ['an object that is no response', { status: 200 }],
+  ];
+
+  test.each(refusals)('that says %s lets nobody pass', async (_what, said) => {
+    const router = new FakeRouter();
+    const response = await ask(router, post(CHAT), { authorize: (() => said) as () => boolean });
+    expect([response.status, router.asked.length]).toEqual([401, 0]);
+  });
+
+  test('is asked before the body is read, and may read a copy of it', async () => {
+    const router = new FakeRouter();
+    const authorize = async (request: Request) => {
+      expect(request.bodyUsed).toBe(false);
+      return 'messages' in ((await request.clone().json()) as object);
+    };
+    expect((await ask(router, post(CHAT), { authorize })).status).toBe(200);
+  });
+});
+
+describe('a caller who leaves', () => {
+  /** A vendor that goes on until it is stopped, like one behind the real router: stopped by a signal, or by leaving. */
+  const endless = (router: FakeRouter): { stopped: boolean; waiting: boolean } => {
+    const vendor = { stopped: false, waiting: false };
+    router.events = async function* () {
+      const signal = router.asked.at(-1)?.options.signal;
+      try {
+        yield { type: 'start', id: 'a', model: 'm' };
+        yield { type: 'text', text: 'Hello' };
+        for (;;) {
+          signal?.throwIfAborted();
+          vendor.waiting = true;
+          await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+        }
+      } finally {
+        vendor.stopped = true;
+      }
+    };
+    return vendor;
+  };
+
+  for (const how of ['aborting the request', 'cancelling the body'] as const) {
+    for (const [when, reads] of [
+      ['before the first read', 0],
+      ['between two reads', 1],
+      ['while a read waits', 3],
+    ] as const) {
+      test(`${when}, by ${how}, stops the vendor`, async () => {
+        const router = new FakeRouter();
+        const vendor = endless(router);
+        const caller = new AbortController();
+        const response = await ask(router, post(CHAT, { stream: true }, { signal: caller.signal }));
+        const reader = response.body?.getReader();
+        for (let i = 0; i < reads; i++) {
+          const read = reader?.read();
+          if (i < 2) await read;
+        }
+        if (reads === 3) await vi.waitFor(() => expect(vendor.waiting).toBe(true));
+        if (how === 'aborting the request') caller.abort();
+        else await reader?.cancel();
+        await vi.waitFor(() => expect(vendor.stopped).toBe(true));
+      });
+    }
+  }
+
+  test('and had left before the stream opened, stops the vendor', async () => {
+    const router = new FakeRouter();
+    const vendor = endless(router);
+    const caller = new AbortController();
+    const answering = ask(router, post(CHAT, { stream: true }, { signal: caller.signal }));
+    await vi.waitFor(() => expect(router.asked).toHaveLength(1), { interval: 0 });
+    caller.abort();
+    await answering;
+    await vi.waitFor(() => expect(vendor.stopped).toBe(true));
+  });
+
+  test('is listened for no longer than it takes', async () => {
+    const router = new FakeRouter();
+    const request = (body: object = {}): Request => post(CHAT, body);
+    const listeners = ({ signal }: Request): number => getEventListeners(signal, 'abort').length;
+
+    const plain = request();
+    await ask(router, plain);
+    expect(listeners(plain)).toBe(0);
+
+    const streamed = request({ stream: true });
+    const response = await ask(router, streamed);
+    expect(listeners(streamed)).toBe(1);
+    await response.text();
+    expect(listeners(streamed)).toBe(0);
+
+    const cancelled = request({ stream: true });
+    await (await ask(router, cancelled)).body?.cancel();
+    expect(listeners(cancelled)).toBe(0);
+
+    vi.spyOn(router, 'stream').mockImplementation(() => {
+      throw new RouterError('unknown-route', 'no such route');
+    });
+    const failed = request({ stream: true });
+    expect((await ask(router, failed)).status).toBe(404);
+    expect(listeners(failed)).toBe(0);
+  });
+});
