@@ -151,15 +151,27 @@ describe('the next target is asked at once (F2, R2)', () => {
     expect(world.pendingTimers).toBe(0);
   });
 
-  test('a target that hangs is given up when its time is up, once, and is aborted', async () => {
+  test('beside a target that hangs another is asked when it is late, and the first answer ends both', async () => {
     const world = new World();
     const { router, targets } = poolOf(world, [{ hang: true }, up]);
-    const stream = router.stream('chat', hello);
-    const served = await world.run(stream.opened);
-    expect(served.target.id).toBe('t1/m');
-    expect(served.attempts.map(({ outcome }) => outcome)).toEqual(['timed-out', 'answered']);
+    const served = await world.run(router.stream('chat', hello).opened);
+    expect(served.attempts.map(({ role, outcome }) => [role, outcome])).toEqual([
+      ['first', 'aborted'],
+      ['hedge', 'answered'],
+    ]);
+    expect(targets[1]?.callsAtMs).toEqual([8_000]);
+    expect(targets[0]?.abortsAtMs).toEqual([8_100]);
+    expect(world.pendingTimers).toBe(0);
+  });
+
+  test('a target that hangs is given up when its time is up, once, and is aborted', async () => {
+    const world = new World();
+    // Alone in its pool, so that nothing can run beside it.
+    const { router, targets } = poolOf(world, [{ hang: true }]);
+    const error = await world.run(errorOf(text(router.stream('chat', hello))));
+    expect(error.attempts.map(({ outcome }) => outcome)).toEqual(['timed-out']);
     expect(targets[0]?.abortsAtMs).toEqual([30_000]);
-    expect(targets[1]?.callsAtMs).toEqual([30_000]);
+    expect(targets[0]?.callsAtMs).toEqual([0]);
   });
 
   test('an SDK that ignores its signal holds nobody', async () => {
@@ -400,9 +412,18 @@ describe('a target that comes back', () => {
     expect(events.filter(({ type }) => type === 'target-cooled').length).toBe((targets[0]?.callsAtMs.length ?? 0) - 2);
     (targets[0] as Scripted).act = up;
     await world.pass(30_000);
-    expect((await world.run(router.chat('chat', hello))).text).toBe('t0');
-    expect(events.some(({ type }) => type === 'target-recovered')).toBe(true);
-    expect((await world.run(router.chat('chat', hello))).text).toBe('t0');
+    const served = async (): Promise<string> => (await world.run(router.chat('chat', hello))).text;
+    // Two probes in a row, since one may be luck.
+    expect([await served(), await served()]).toEqual(['t0', 't0']);
+    expect(events.filter(({ type }) => type === 'target-recovered')).toHaveLength(1);
+    expect(router.snapshot()[0]?.targets[0]?.standing).toBe('ramping');
+    // Its share grows, and after 20 s it has all of its traffic.
+    const early = await Promise.all(Array.from({ length: 40 }, () => served()));
+    expect(early.filter((text) => text === 't0').length).toBeLessThan(20);
+    await world.pass(20_000);
+    const late = await Promise.all(Array.from({ length: 40 }, () => served()));
+    expect(late.every((text) => text === 't0')).toBe(true);
+    expect(router.snapshot()[0]?.targets[0]?.standing).toBe('ready');
   });
 
   test('while a probe runs the others are served elsewhere, and the prober waits a second at most', async () => {
@@ -446,7 +467,7 @@ describe('a target that comes back', () => {
 
   test('answers that were under way when the target was cooled change nothing (epoch)', async () => {
     const world = new World();
-    const { router, targets } = poolOf(world, [{ answerAfterMs: 5_000 }, up]);
+    const { router, targets } = poolOf(world, [{ answerAfterMs: 1_500 }, up]);
     const slow = router.chat('chat', hello);
     await world.pass(1);
     (targets[0] as Scripted).act = down;
@@ -589,4 +610,30 @@ test.each([
   const { text, served } = await world.run(router.chat('chat', hello));
   expect(text).toBe('t1');
   expect(served.attempts.map(({ target }) => target)).toEqual(['t0/m', 't1/m']);
+});
+
+test('a caller who leaves while nobody waits for the next event stops the vendor all the same', async () => {
+  const world = new World();
+  const { router, targets } = poolOf(world, [{ answerAfterMs: 10, thenEvents: ['hang'] }]);
+  const caller = new AbortController();
+  const stream = router.stream('chat', hello, { signal: caller.signal });
+  await world.run(stream.opened);
+  caller.abort();
+  expect(targets[0]?.abortsAtMs).toEqual([10]);
+});
+
+test('what a slow reader takes is no time of the vendor', async () => {
+  const world = new World();
+  const word = { afterMs: 10, event: { type: 'text', text: '.' } } as const;
+  const end = { afterMs: 10, event: { type: 'finish', reason: 'stop' } } as const;
+  const { router } = poolOf(world, [{ answerAfterMs: 10, thenEvents: [word, word, word, end] }]);
+  const read = async (): Promise<string> => {
+    let all = '';
+    for await (const event of router.stream('chat', hello)) {
+      if (event.type === 'text') all += event.text;
+      await world.sleep(300_000);
+    }
+    return all;
+  };
+  expect(await world.run(read())).toBe('t0...');
 });

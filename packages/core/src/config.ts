@@ -62,6 +62,7 @@ export interface CheckedTarget {
   readonly timeoutsMs: TimeoutsMs;
   readonly params: ChatSettings | undefined;
   readonly unsupported: 'skip' | 'drop';
+  readonly reasoning: boolean;
 }
 
 const SECOND = 1_000;
@@ -129,7 +130,7 @@ const targetOptions = z.strictObject({
   timeouts: z
     .strictObject({
       connect: duration.default(2 * SECOND),
-      firstContent: duration.default(30 * SECOND),
+      firstContent: duration.optional(),
       answer: duration.default(90 * SECOND),
       idle: duration.default(30 * SECOND),
       total: duration.default(10 * MINUTE),
@@ -138,6 +139,7 @@ const targetOptions = z.strictObject({
   quotaGroup: z.string().min(1).optional(),
   params: params.optional(),
   unsupported: z.enum(['skip', 'drop']).default('skip'),
+  reasoning: z.boolean().default(false),
 });
 
 const target = z.custom<TargetSpec>(
@@ -224,7 +226,7 @@ const checkTarget = (spec: TargetSpec, path: string, problems: string[]): Checke
       contextWindow: rest.contextWindow,
       quotaGroup: rest.quotaGroup,
       params: rest.params as ChatSettings | undefined,
-      timeoutsMs: timeouts,
+      timeoutsMs: { ...timeouts, firstContent: timeouts.firstContent },
     };
   } catch (error) {
     // An SDK that finds no key says which variable it looked for.

@@ -24,7 +24,8 @@ export type RouterErrorCode =
 export interface AttemptReport {
   readonly target: string;
   readonly role: AttemptRole;
-  readonly outcome: 'answered' | FailureKind;
+  /** `pending`: it still ran when another attempt had answered, to tell whether its target is back. */
+  readonly outcome: 'answered' | 'pending' | FailureKind;
   /** The vendor's HTTP status, when a failure came with one. */
   readonly status?: number;
   readonly message?: string;

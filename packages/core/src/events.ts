@@ -1,5 +1,5 @@
 import type { AttemptRole } from './decide/attempt.ts';
-import type { FailureKind } from './decide/failure.ts';
+import type { BreakerReason } from './decide/health/breaker.ts';
 import type { AttemptReport, RouterErrorCode } from './errors.ts';
 
 /** Everything the router reports, as one union: noun, then verb. Times are in ms on the router's monotonic clock. */
@@ -20,7 +20,9 @@ export type RouterEvent =
       readonly route: string;
       readonly attempt: AttemptReport;
     }
-  /** Left alone after failures in a row. */
+  /** Asked after all others, since it has been silent for longer than usual, or its vendor is in trouble. */
+  | TargetEvent<'target-suspected'>
+  /** Left alone after failures in a row, or since it has become slow. */
   | TargetEvent<'target-cooled'>
   /** Left alone for a rate limit, a quota or a refused key. */
   | TargetEvent<'target-gated'>
@@ -50,7 +52,7 @@ interface TargetEvent<Type extends string> {
   readonly atMs: number;
   readonly route: string;
   readonly target: string;
-  readonly reason: FailureKind;
+  readonly reason: BreakerReason;
   /** When it may be used again, on the same clock. */
   readonly untilMs: number;
 }

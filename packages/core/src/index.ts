@@ -1,7 +1,7 @@
 export type { RouteConfig, RouterConfig, StrategyName } from './config.ts';
 export type { AttemptRole } from './decide/attempt.ts';
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
-export type { Standing } from './decide/health/breaker.ts';
+export type { BreakerReason, Standing } from './decide/health/breaker.ts';
 export type {
   AssistantMessage,
   AudioPart,

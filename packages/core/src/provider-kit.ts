@@ -55,7 +55,7 @@ export const failureFromVendor = (complaint: VendorComplaint): Failure => {
   const { vendor, status, type, code, param } = complaint;
   const kind = classify(complaint);
   const waitMs = retryAfterMs(complaint.header ?? noHeader, wallNowMs(), complaint.retryDelay);
-  const word = code ?? type;
+  const word = wordOf(code) ?? wordOf(type);
   const said = status === undefined ? 'sent an error inside its answer' : `answered ${status}`;
   const vendorError: VendorError = {
     message: complaint.message ?? `${vendor} ${said}`,
@@ -73,6 +73,10 @@ export const failureFromVendor = (complaint: VendorComplaint): Failure => {
   };
 };
 
+/** A vendor's word for an error goes into messages that are logged; a whole sentence in its place might quote a prompt. */
+const wordOf = (text: string | undefined): string | undefined =>
+  text !== undefined && /^[\w.-]{1,64}$/.test(text) ? text : undefined;
+
 /**
  * The failure behind an error that is no answer of the vendor: the connection, the body, or our own translation.
  * `wire` decides where the SDK has lost what happened.
@@ -82,8 +86,10 @@ export const failureFromUnknown = (vendor: string, error: unknown, wire: Wire): 
   const { status } = wire;
   // Some SDKs lose the status when the error body is not the JSON it claims to be.
   if (status !== undefined && status >= 400) return failureFromVendor({ vendor, status, header: wire.header });
-  if (status !== undefined)
-    return { kind: 'broken', message: `${vendor} sent an answer that broke off or is not JSON` };
+  if (status !== undefined) {
+    const how = error instanceof SyntaxError ? 'that is not JSON' : 'that broke off';
+    return { kind: 'broken', message: `${vendor} sent an answer ${how}` };
+  }
   const code = wire.errorCode ?? socketCode(error);
   if (code !== undefined || wire.state !== 'idle') {
     return {
@@ -92,9 +98,19 @@ export const failureFromUnknown = (vendor: string, error: unknown, wire: Wire): 
       ...(code !== undefined && { code }),
     };
   }
-  // Nothing left this process: the SDK, or we, could not put the request into the vendor's form.
   const name = error instanceof Error ? error.constructor.name : typeof error;
+  if (isTransport(error)) return { kind: 'unreachable', message: `${vendor} could not be reached (${name})` };
+  // Nothing left this process: the SDK, or we, could not put the request into the vendor's form.
   return { kind: 'unsupported', message: `the request could not be put to ${vendor} (${name})` };
+};
+
+/** What a transport throws that has no code and is not seen by the wire: a fetch of the user's own, or of a runtime. */
+const isTransport = (error: unknown): boolean => {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if (/Connection|Timeout|Network/.test(at.constructor.name) || /fetch failed|network|socket/i.test(at.message))
+      return true;
+  }
+  return false;
 };
 
 /** The first code in the chain of causes: fetch wraps socket errors, and the SDKs wrap fetch. */

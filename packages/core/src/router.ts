@@ -1,8 +1,10 @@
 import { type CheckedRoute, type CheckedTarget, checkConfig, type RouterConfig } from './config.ts';
+import { deposit, hedgeBudget, newLastResorts } from './decide/budget.ts';
 import type { Course } from './decide/course.ts';
-import type { Failure, FailureKind } from './decide/failure.ts';
-import type { Standing } from './decide/health/breaker.ts';
+import type { Failure } from './decide/failure.ts';
+import type { BreakerReason, Standing } from './decide/health/breaker.ts';
 import { conditionOf, HealthBook } from './decide/health/health.ts';
+import { sizeOf } from './decide/health/pace.ts';
 import type { GiveUp } from './decide/plan.ts';
 import { firstBackAtMs, type Pool, whyNot } from './decide/pool.ts';
 import type { ChatRequest } from './decide/request.ts';
@@ -78,7 +80,7 @@ export interface TargetSnapshot extends TargetName {
   readonly contextWindow?: number;
   readonly standing: Standing;
   /** Why it is left alone. */
-  readonly reason?: FailureKind;
+  readonly reason?: BreakerReason;
   /** In how many ms it may be used again; 0 when it is due. */
   readonly dueInMs?: number;
 }
@@ -137,12 +139,15 @@ class Route {
     this.#system = system;
     this.#emit = emit;
     this.#pool = {
-      members: route.targets.map(({ id, provider, quotaGroup, contextWindow, timeoutsMs }) => ({
+      members: route.targets.map(({ id, provider, quotaGroup, contextWindow, timeoutsMs, reasoning }) => ({
         id,
         health: health.of({ ...provider.account, model: provider.model, quotaGroup }),
         contextWindow,
         timeoutsMs,
+        reasoning,
       })),
+      hedges: hedgeBudget(),
+      lastResorts: newLastResorts(),
       picker: route.strategy.forPool({ weights: route.targets.map(({ weight }) => weight), dice: system.dice }),
     };
   }
@@ -162,6 +167,8 @@ class Route {
     const { flight, value } = await this.#drive(way, ({ provider }, asked, call) =>
       openStream(provider.stream(asked, call)),
     );
+    // Also while nobody waits for the next event: a caller who leaves stops the vendor at once.
+    way.callerSignal?.addEventListener('abort', flight.stop);
     return { served: this.#served(way, flight), events: this.#relay(way, flight, value) };
   }
 
@@ -199,6 +206,8 @@ class Route {
     const course: Course = {
       request,
       streaming,
+      size: sizeOf(promptLength(request)),
+      reasoning: thinks(request),
       startedAtMs,
       deadlineAtMs: startedAtMs + waitMs,
       able: this.#route.targets.reduce((mask, target, i) => (isAble(target, gaps[i]) ? mask | (1 << i) : mask), 0),
@@ -206,10 +215,11 @@ class Route {
       windowAbove: undefined,
       attempts: [],
     };
+    deposit(this.#pool.hedges);
     this.#emit({ type: 'request-started', atMs: startedAtMs, requestId, route: this.#route.name });
     const dropped = (i: number): readonly string[] => (gaps[i] ?? []).map(({ what }) => what);
     const names = { route: this.#route.name, requestId };
-    const journal = new Journal(this.#pool, names, this.#system, this.#emit, dropped);
+    const journal = new Journal(this.#pool, names, course, this.#system, this.#emit, dropped);
     return { requestId, course, gaps, journal, callerSignal: signal };
   }
 
@@ -247,6 +257,7 @@ class Route {
         callerSignal,
         system: this.#system,
         timeoutsMs: this.#member(target).timeoutsMs,
+        pace: this.#member(target).health.pace,
         explain: (error) => this.#explain(target, error, flight.wire),
       });
     } catch (error) {
@@ -259,6 +270,8 @@ class Route {
             `${this.#target(target).id}: ${failure.message}.`,
             this.#details(way, failure),
           );
+    } finally {
+      callerSignal?.removeEventListener('abort', flight.stop);
     }
   }
 
@@ -371,6 +384,16 @@ interface Way {
   readonly journal: Journal;
   readonly callerSignal: AbortSignal | undefined;
 }
+
+/** Characters of text in a prompt: enough to tell a short one from a long one. */
+const promptLength = ({ messages }: ChatRequest): number => {
+  let length = 0;
+  for (const { content } of messages) for (const part of content) if (part.type === 'text') length += part.text.length;
+  return length;
+};
+
+const thinks = ({ reasoningEffort = 'none' }: ChatRequest): boolean =>
+  reasoningEffort !== 'none' && reasoningEffort !== 'minimal';
 
 const nameOf = ({ id, vendor, provider }: CheckedTarget): TargetName => ({ id, vendor, model: provider.model });
 

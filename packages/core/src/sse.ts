@@ -20,35 +20,67 @@ const SEAM = 3;
  * characters may be split over chunks, since frames are cut before they are decoded. What follows the last blank line is
  * a frame too: a vendor that leaves out the last blank line has still said it, and a frame that was cut inside fails
  * where its data is read.
+ *
+ * After the frame that `isLast` nothing is waited for: a vendor that keeps the connection open has still finished. The
+ * rest is read in the background, so that the connection can be used again, and can spoil nothing.
  */
-export async function* readServerSentEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerSentEvent, void> {
+export async function* readServerSentEvents(
+  body: AsyncIterable<Uint8Array>,
+  isLast: (event: ServerSentEvent) => boolean = () => false,
+): AsyncGenerator<ServerSentEvent, void> {
+  const chunks = body[Symbol.asyncIterator]();
+  let over = false;
   // The bytes from `start` to `end` wait for the end of their frame. Bytes are only ever added behind them, never moved
   // inside the buffer, so that a frame that was handed out stays as it is.
   let buffer = new Uint8Array(0);
   let start = 0;
   let end = 0;
-  for await (const chunk of body) {
-    if (end + chunk.length > buffer.length) {
-      const waiting = buffer.subarray(start, end);
-      // Twice the room that is needed: a megabyte in small chunks is not copied anew with each of them.
-      buffer = new Uint8Array(2 * (waiting.length + chunk.length));
-      buffer.set(waiting);
-      start = 0;
-      end = waiting.length;
-    }
-    let from = Math.max(start, end - SEAM);
-    buffer.set(chunk, end);
-    end += chunk.length;
+  try {
     for (;;) {
-      const next = endOfFrame(buffer, from, end);
-      if (next < 0) break;
-      yield frame(buffer.subarray(start, next));
-      start = next;
-      from = next;
+      const { done, value: chunk } = await chunks.next();
+      if (done) break;
+      if (end + chunk.length > buffer.length) {
+        const waiting = buffer.subarray(start, end);
+        // Twice the room that is needed: a megabyte in small chunks is not copied anew with each of them.
+        buffer = new Uint8Array(2 * (waiting.length + chunk.length));
+        buffer.set(waiting);
+        start = 0;
+        end = waiting.length;
+      }
+      let from = Math.max(start, end - SEAM);
+      buffer.set(chunk, end);
+      end += chunk.length;
+      for (;;) {
+        const next = endOfFrame(buffer, from, end);
+        if (next < 0) break;
+        const event = frame(buffer.subarray(start, next));
+        start = next;
+        from = next;
+        if (isLast(event)) {
+          over = true;
+          readOn(chunks);
+          yield event;
+          return;
+        }
+        yield event;
+      }
     }
+    over = true;
+    if (end > start) yield frame(buffer.subarray(start, end));
+  } finally {
+    // Whoever leaves early cancels the body.
+    if (!over) await chunks.return?.();
   }
-  if (end > start) yield frame(buffer.subarray(start, end));
 }
+
+const readOn = (chunks: AsyncIterator<unknown>): void => {
+  const read = async (): Promise<void> => {
+    while (!(await chunks.next()).done);
+  };
+  read().catch(() => {
+    // The answer was whole before.
+  });
+};
 
 /** The index behind the first blank line that begins at or after `from`, or -1 where none is complete before `end`. */
 const endOfFrame = (bytes: Uint8Array, from: number, end: number): number => {

@@ -14,6 +14,8 @@ export interface TargetOptions {
   /** Tokens that prompt and answer may have together. A prompt too long for another target moves only to a larger one. */
   readonly contextWindow?: number;
   readonly timeouts?: Timeouts;
+  /** The model thinks before it speaks, so that long silence is no sign of trouble. Default: false. */
+  readonly reasoning?: boolean;
   /** Targets with the same key and the same `quotaGroup` share one rate limit. Default: each model has its own. */
   readonly quotaGroup?: string;
   /** Settings laid over those of every request to this target. */
@@ -29,11 +31,14 @@ export interface TargetOptions {
 export interface Timeouts {
   /** Until the request has left on a connection. Default: 2 s. */
   readonly connect?: Duration;
-  /** Streams: until the first content. Default: 30 s. */
+  /**
+   * Streams: until the first content. Default: learned, three times the 99th percentile of the target while it is well,
+   * from 3 to 30 s (180 s where `reasoning` is); 30 s until 30 answers were seen.
+   */
   readonly firstContent?: Duration;
-  /** Plain answers: until the whole answer is there, since a vendor shows nothing before. Default: 60 s. */
+  /** Plain answers: until the whole answer is there, since a vendor shows nothing before. Default: 90 s. */
   readonly answer?: Duration;
-  /** Streams: between two events, after the first content. Default: 30 s. */
+  /** Streams: the most between two events, after the first content. Default: 30 s; less where pauses are known to be short. */
   readonly idle?: Duration;
   /** Streams: the whole attempt. Default: 10 min. */
   readonly total?: Duration;

@@ -10,12 +10,16 @@ export interface Attempt {
   readonly epoch: number;
   /** No connection by then: unreachable. */
   readonly connectByMs: number;
+  /** No content by then: late, which is evidence against its target. */
+  readonly lateAtMs: number;
   /** No content by then: timed out. */
   readonly expiresAtMs: number;
   /** From then on a second attempt may run beside this one. */
-  readonly hedgeAtMs: number | undefined;
+  readonly hedgeAtMs: number;
   /** How far the request has come on its way out; kept up to date by the transport. */
   readonly wire: { readonly state: 'idle' | 'connecting' | 'sent' };
+  /** It was late, and that was noted. */
+  silent: boolean;
   endedAtMs: number | undefined;
   /** Undefined while it runs. */
   outcome: Outcome | undefined;
@@ -28,7 +32,7 @@ export type AttemptRole =
   | 'fallback'
   /** Sent to a target that was left alone, to see whether it is back. */
   | 'probe'
-  /** Beside a probe that takes long. */
+  /** Beside another attempt that is late. */
   | 'hedge'
   /** Sent to a target that should be left alone, since no other is left. */
   | 'last-resort';
@@ -42,3 +46,7 @@ export const expiry = (attempt: Attempt, nowMs: number): 'no-connection' | 'no-c
   if (nowMs >= attempt.expiresAtMs) return 'no-content';
   return attempt.wire.state === 'connecting' && nowMs >= attempt.connectByMs ? 'no-connection' : undefined;
 };
+
+/** Whether a running attempt has become late, and nobody has noted it yet. */
+export const isNewlyLate = ({ outcome, silent, lateAtMs }: Attempt, nowMs: number): boolean =>
+  outcome === undefined && !silent && nowMs >= lateAtMs;

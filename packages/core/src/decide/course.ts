@@ -5,6 +5,10 @@ import type { ChatRequest } from './request.ts';
 export interface Course {
   readonly request: ChatRequest;
   readonly streaming: boolean;
+  /** Which size the prompt has, for what its targets' pace is measured by. */
+  readonly size: number;
+  /** The model will think first, and may be silent for long. */
+  readonly reasoning: boolean;
   readonly startedAtMs: number;
   /** The instant the caller stops waiting for content. */
   readonly deadlineAtMs: number;

@@ -1,9 +1,13 @@
 import type { Attempt, AttemptRole } from './attempt.ts';
+import { mayTake, take } from './budget.ts';
 import type { Course } from './course.ts';
 import { attemptTimeoutMs } from './deadline.ts';
 import type { Dice } from './dice.ts';
 import { FAILURE_RULES, type Failure } from './failure.ts';
+import { accessOf } from './health/health.ts';
+import { patienceFor } from './health/pace.ts';
 import { choose, type Pool } from './pool.ts';
+import { has } from './strategy.ts';
 
 /** What to do next with a request. */
 export type Step =
@@ -12,8 +16,9 @@ export type Step =
       readonly target: number;
       readonly role: AttemptRole;
       readonly connectByMs: number;
+      readonly lateAtMs: number;
       readonly expiresAtMs: number;
-      readonly hedgeAtMs: number | undefined;
+      readonly hedgeAtMs: number;
     }
   /** Until one of the running attempts ends, at most until then. */
   | { readonly type: 'wait'; readonly untilMs: number }
@@ -32,12 +37,12 @@ const HEDGE_PROBE_AFTER_MS = 1_000;
 
 /**
  * Decides the next step of a request from what was tried so far and the time. After a failure the next attempt starts
- * now: no step ever waits while nothing runs.
+ * now: no step ever waits while nothing runs. Beside an attempt that is late one other may run, if the pool's budget
+ * allows, or without it when the late one's target is in doubt itself: then it is a replacement.
  */
 export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice): Step => {
-  let running = 0;
+  let running: Attempt | undefined;
   let wakeAtMs = Number.POSITIVE_INFINITY;
-  let hedge = false;
   for (const attempt of course.attempts) {
     const { outcome } = attempt;
     if (outcome?.type === 'answered') return { type: 'answer', attempt };
@@ -47,38 +52,73 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
       if (next === 'stop') return { type: 'give-up', because: { type: 'aborted' } };
       continue;
     }
-    running += 1;
-    const { hedgeAtMs = Number.POSITIVE_INFINITY } = attempt;
-    wakeAtMs = Math.min(wakeAtMs, attempt.expiresAtMs);
-    if (attempt.connectByMs > nowMs && attempt.wire.state !== 'sent')
-      wakeAtMs = Math.min(wakeAtMs, attempt.connectByMs);
-    if (hedgeAtMs > nowMs) wakeAtMs = Math.min(wakeAtMs, hedgeAtMs);
-    else hedge = true;
+    wakeAtMs = Math.min(wakeAtMs, wakeFor(attempt, nowMs));
+    // Two at once are enough.
+    if (running !== undefined) running = BOTH;
+    else running = attempt;
   }
   const wait: Step = { type: 'wait', untilMs: wakeAtMs };
-  if (running > 1 || (running === 1 && !hedge)) return wait;
+  if (running === BOTH) return wait;
+  const hedge = running === undefined ? 'no' : hedgeFor(running, pool, nowMs);
+  if (running !== undefined && hedge === 'no') return wait;
 
   const remainingMs = course.deadlineAtMs - nowMs;
-  if (remainingMs <= 0) return running > 0 ? wait : { type: 'give-up', because: { type: 'deadline' } };
-  const choice = choose(pool, course, nowMs, dice);
+  if (remainingMs <= 0) return running === undefined ? { type: 'give-up', because: { type: 'deadline' } } : wait;
+  // Beside another attempt only a sure choice helps.
+  const choice = running === undefined || hasReady(course, pool, nowMs) ? choose(pool, course, nowMs, dice) : undefined;
   const member = choice && pool.members[choice.target];
   if (choice === undefined || member === undefined) {
-    return running > 0 ? wait : { type: 'give-up', because: exhausted(course) };
+    return running === undefined ? { type: 'give-up', because: exhausted(course) } : wait;
   }
-  // Beside a probe only a sure choice helps.
-  if (running > 0 && choice.role !== 'fallback') return wait;
+  if (hedge === 'paid') take(pool.hedges);
 
   const { timeoutsMs } = member;
-  const ownMs = course.streaming ? timeoutsMs.firstContent : timeoutsMs.answer;
+  const { streaming, size } = course;
+  const isProbe = choice.role === 'probe' || choice.role === 'last-resort';
+  const patience = patienceFor(
+    member.health.pace,
+    size,
+    { streaming, reasoning: course.reasoning || member.reasoning },
+    streaming ? timeoutsMs.firstContent : timeoutsMs.answer,
+  );
+  const timeoutMs = attemptTimeoutMs(patience.hardMs, remainingMs, choice.othersLeft);
+  const lateAtMs = nowMs + Math.min(patience.softMs, timeoutMs);
   return {
     type: 'start',
     target: choice.target,
-    role: running > 0 ? 'hedge' : choice.role,
+    role: running === undefined ? choice.role : 'hedge',
     connectByMs: nowMs + timeoutsMs.connect,
-    expiresAtMs: nowMs + attemptTimeoutMs(ownMs, remainingMs, choice.othersLeft),
-    hedgeAtMs: choice.role === 'probe' || choice.role === 'last-resort' ? nowMs + HEDGE_PROBE_AFTER_MS : undefined,
+    lateAtMs,
+    expiresAtMs: nowMs + timeoutMs,
+    hedgeAtMs: isProbe ? nowMs + HEDGE_PROBE_AFTER_MS : lateAtMs,
   };
 };
+
+/** Stands for more than one running attempt. */
+const BOTH = {} as Attempt;
+
+const wakeFor = (attempt: Attempt, nowMs: number): number => {
+  let atMs = attempt.expiresAtMs;
+  if (attempt.connectByMs > nowMs && attempt.wire.state !== 'sent') atMs = Math.min(atMs, attempt.connectByMs);
+  if (!attempt.silent) atMs = Math.min(atMs, Math.max(attempt.lateAtMs, nowMs));
+  return attempt.hedgeAtMs > nowMs ? Math.min(atMs, attempt.hedgeAtMs) : atMs;
+};
+
+/** Whether another attempt may start beside a running one, and whether the budget pays for it. */
+const hedgeFor = (attempt: Attempt, { members, hedges }: Pool, nowMs: number): 'no' | 'free' | 'paid' => {
+  const { role } = attempt;
+  if (role === 'hedge') return 'no';
+  const standing = members[attempt.target]?.health.breaker.standing;
+  const isProbe = role === 'probe' || role === 'last-resort';
+  if (!isProbe && (standing === 'suspect' || standing === 'cooling')) return 'free';
+  if (nowMs < attempt.hedgeAtMs) return 'no';
+  if (isProbe) return 'free';
+  return mayTake(hedges) ? 'paid' : 'no';
+};
+
+/** Whether an untried target is ready for certain, so that choosing takes neither a probe's place nor the last resort. */
+const hasReady = (course: Course, { members }: Pool, nowMs: number): boolean =>
+  members.some(({ health }, i) => has(course.able, i) && !has(course.tried, i) && accessOf(health, nowMs) === 'ready');
 
 /** When every target has refused this very request, its caller has to hear why; another try would not help. */
 const exhausted = ({ attempts }: Course): GiveUp => {

@@ -1,7 +1,10 @@
 import type { AttemptRole } from './attempt.ts';
+import { type Budget, type LastResorts, mayTryLastResort, takeLastResort } from './budget.ts';
 import type { Course } from './course.ts';
 import type { Dice } from './dice.ts';
-import type { FailureKind } from './failure.ts';
+import { FAILURE_RULES } from './failure.ts';
+import { type BreakerReason, shareOf } from './health/breaker.ts';
+import { isTroubled } from './health/domain.ts';
 import { accessOf, conditionOf, type TargetHealth } from './health/health.ts';
 import { firstOf, has, MOST_TARGETS, type PickContext, type Picker } from './strategy.ts';
 
@@ -9,6 +12,8 @@ import { firstOf, has, MOST_TARGETS, type PickContext, type Picker } from './str
 export interface Pool {
   readonly members: readonly Member[];
   readonly picker: Picker;
+  readonly hedges: Budget;
+  readonly lastResorts: LastResorts;
 }
 
 /** A target, as far as deciding needs to know it. */
@@ -18,11 +23,14 @@ export interface Member {
   /** Tokens; undefined where nobody said. */
   readonly contextWindow: number | undefined;
   readonly timeoutsMs: TimeoutsMs;
+  /** The model thinks before it speaks. */
+  readonly reasoning: boolean;
 }
 
 export interface TimeoutsMs {
   readonly connect: number;
-  readonly firstContent: number;
+  /** Undefined: learned. */
+  readonly firstContent: number | undefined;
   readonly answer: number;
   readonly idle: number;
   readonly total: number;
@@ -36,36 +44,63 @@ export interface Choice {
 }
 
 /**
- * The target to try next, or undefined when none may be tried now.
+ * The target to try next, or undefined when none may be tried now. In this order, and within each class in the
+ * strategy's:
  *
- * Ready targets come first, in the strategy's order. A target that is due for a probe takes part in the first pick of a
- * request, where a failure costs least, and else comes after the ready ones. Targets that should be left alone follow
- * last, the one that is due back soonest first: if one of them can answer, the caller gets the answer.
+ * 1. Ready targets. One that is ramping is ready for its share of requests. Targets that are due for a probe take part in
+ *    the first pick of a request, where a failure costs least. After a vendor could not be reached, or is in trouble with
+ *    several models, other vendors' targets go before its own.
+ * 2. Suspects, targets due for a probe, and what the ramp held back.
+ * 3. Targets that should be left alone, the one that is due back soonest first: if one of them can answer, the caller
+ *    gets the answer. Behind a budget, so that a total outage does not become a storm.
  */
 export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice): Choice | undefined => {
+  const { members, lastResorts } = pool;
+  const first = course.attempts.length === 0;
   let ready = 0;
+  let elsewhere = 0;
+  let second = 0;
   let due = 0;
-  let lastResort = -1;
+  let last = -1;
   let others = -1;
-  for (let i = 0; i < pool.members.length; i++) {
-    const member = pool.members[i];
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i];
     if (member === undefined || !isUntried(course, i, member)) continue;
     const access = accessOf(member.health, nowMs);
     if (access === 'closed') continue;
     others += 1;
-    if (access === 'ready') ready |= 1 << i;
-    else if (access === 'due') due |= 1 << i;
-    else if (lastResort < 0 || backAtMs(pool, i, nowMs) < backAtMs(pool, lastResort, nowMs)) lastResort = i;
+    if (access === 'last-resort') {
+      if (last < 0 || backAtMs(pool, i, nowMs) < backAtMs(pool, last, nowMs)) last = i;
+      continue;
+    }
+    const bit = 1 << i;
+    if (access === 'due') due |= bit;
+    const share = access === 'ready' ? shareOf(member.health.breaker, nowMs) : 1;
+    const isFirstClass = access === 'due' ? first : access === 'ready' && (share === 1 || dice() < share);
+    if (!isFirstClass) second |= bit;
+    else {
+      ready |= bit;
+      if (!isAvoided(course, member, pool)) elsewhere |= bit;
+    }
   }
-  const first = course.attempts.length === 0;
-  const candidates = first || ready === 0 ? ready | due : ready;
+  const candidates = elsewhere || ready || second;
   if (candidates !== 0) {
     const target = pick(pool, { candidates, request: course.request, nowMs, dice });
-    if (target >= 0)
-      return { target, role: has(due, target) ? 'probe' : first ? 'first' : 'fallback', othersLeft: others };
+    return { target, role: has(due, target) ? 'probe' : first ? 'first' : 'fallback', othersLeft: others };
   }
-  return lastResort < 0 ? undefined : { target: lastResort, role: 'last-resort', othersLeft: others };
+  if (last < 0 || !mayTryLastResort(lastResorts, nowMs)) return undefined;
+  takeLastResort(lastResorts, nowMs);
+  return { target: last, role: 'last-resort', othersLeft: others };
 };
+
+/** Whether this request has already met a trouble at the member's vendor that its other models are likely to share. */
+const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool): boolean =>
+  attempts.some(({ target, outcome }) => {
+    if (outcome?.type !== 'failed' || members[target]?.health.breaker.domain !== health.breaker.domain) return false;
+    const { kind } = outcome.failure;
+    if (kind === 'unreachable') return true;
+    return FAILURE_RULES[kind].effect === 'strike' && isTroubled(health.breaker.domain);
+  });
 
 /** A strategy of the user's own may throw, or name what is no candidate: then the pool's order serves. */
 const pick = ({ picker }: Pool, context: PickContext): number => {
@@ -97,9 +132,9 @@ const backAtMs = (pool: Pool, index: number, nowMs: number): number => {
 export const whyNot = (
   member: Member,
   nowMs: number,
-): { reason: FailureKind | 'probing'; untilMs: number } | undefined => {
+): { reason: BreakerReason | 'probing'; untilMs: number } | undefined => {
   const { standing, reason, untilMs } = conditionOf(member.health, nowMs);
-  if (standing === 'ready') return undefined;
+  if (standing === 'ready' || standing === 'ramping') return undefined;
   return { reason: standing === 'probing' ? 'probing' : (reason ?? 'probing'), untilMs: untilMs ?? nowMs };
 };
 

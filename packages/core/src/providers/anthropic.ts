@@ -22,7 +22,7 @@ import {
   ProviderFailure,
   splitOptions,
 } from '../provider-kit.ts';
-import { readServerSentEvents } from '../sse.ts';
+import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 
@@ -373,33 +373,27 @@ const fromUsage = (usage: Body): Usage => {
 
 /**
  * The SDK's own stream ends normally when it is cut or aborted, so the bytes are read here, and the stream has ended
- * well only with its `message_stop`. What comes after that is read to its end, so that the connection can be used again,
- * but can spoil nothing.
+ * well only with its `message_stop`.
  */
 async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ChatEvent, void> {
   const read = createEventReader();
   let started = false;
-  let stopped = false;
-  try {
-    for await (const { event, data } of readServerSentEvents(body)) {
-      if (stopped) continue;
-      if (data === undefined || data === '') {
-        yield { type: 'other' };
-        continue;
-      }
-      started = true;
-      const chunk = parse(data, 'an event');
-      const type = textOf(chunk.type) ?? event;
-      yield* read(type, chunk);
-      stopped = type === 'message_stop';
+  for await (const frame of readServerSentEvents(body, isStop)) {
+    const { event, data } = frame;
+    if (data === undefined || data === '') {
+      yield { type: 'other' };
+      continue;
     }
-  } catch (error) {
-    if (!stopped) throw error;
+    started = true;
+    const chunk = parse(data, 'an event');
+    yield* read(textOf(chunk.type) ?? event, chunk);
+    if (isStop(frame)) return;
   }
-  if (!stopped) {
-    throw brokenAnswer('anthropic', started ? 'a stream that stopped before its end' : 'a stream without an event');
-  }
+  throw brokenAnswer('anthropic', started ? 'a stream that stopped before its end' : 'a stream without an event');
 }
+
+const isStop = ({ event, data }: ServerSentEvent): boolean =>
+  event === 'message_stop' || (event === undefined && data === '{"type":"message_stop"}');
 
 type ReadEvent = (type: string | undefined, chunk: Body) => readonly ChatEvent[];
 

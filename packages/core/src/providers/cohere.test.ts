@@ -498,7 +498,7 @@ describe('a stream', () => {
     });
     const provider = connect(vendor.url);
     await stream(provider, hi);
-    await new Promise(setImmediate);
+    await new Promise((resolve) => setTimeout(resolve, 50));
     await stream(provider, hi);
     expect(vendor.connections()).toBe(1);
   });

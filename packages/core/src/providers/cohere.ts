@@ -20,7 +20,7 @@ import {
   ProviderFailure,
   splitOptions,
 } from '../provider-kit.ts';
-import { readServerSentEvents } from '../sse.ts';
+import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 
@@ -357,34 +357,26 @@ const fromUsage = (usage: Body): Usage => {
   };
 };
 
-/**
- * A stream has ended well only with a `message-end` that does not name a failure. What comes after that is read to its
- * end, so that the connection can be used again, but can spoil nothing.
- */
+/** A stream has ended well only with a `message-end` that does not name a failure. */
 async function* readEvents(body: ReadableStream<Uint8Array>, model: string): AsyncGenerator<ChatEvent, void> {
   const read = createEventReader(model);
   let started = false;
-  let ended = false;
-  try {
-    for await (const { event, data } of readServerSentEvents(body)) {
-      if (ended) continue;
-      if (data === undefined || data === '') {
-        yield { type: 'other' };
-        continue;
-      }
-      started = true;
-      const chunk = parse(data, 'an event');
-      const type = textOf(chunk.type) ?? event;
-      yield* read(type, chunk);
-      ended = type === 'message-end';
+  for await (const frame of readServerSentEvents(body, isEnd)) {
+    const { event, data } = frame;
+    if (data === undefined || data === '') {
+      yield { type: 'other' };
+      continue;
     }
-  } catch (error) {
-    if (!ended) throw error;
+    started = true;
+    const chunk = parse(data, 'an event');
+    yield* read(textOf(chunk.type) ?? event, chunk);
+    if (isEnd(frame)) return;
   }
-  if (!ended) {
-    throw brokenAnswer('cohere', started ? 'a stream that stopped before its end' : 'a stream without an event');
-  }
+  throw brokenAnswer('cohere', started ? 'a stream that stopped before its end' : 'a stream without an event');
 }
+
+const isEnd = ({ event, data = '' }: ServerSentEvent): boolean =>
+  event === 'message-end' || (event === undefined && data.startsWith('{"type":"message-end"'));
 
 type ReadEvent = (type: string | undefined, chunk: Body) => readonly ChatEvent[];
 

@@ -12,7 +12,7 @@ import {
   ProviderFailure,
   splitOptions,
 } from '../provider-kit.ts';
-import { readServerSentEvents } from '../sse.ts';
+import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 
@@ -80,7 +80,7 @@ const connect = (client: OpenAI, model: string, params: ChatSettings | undefined
     async *stream(request, call) {
       const response = await ask(request, true, call);
       if (response.body === null) throw brokenAnswer('openai', 'no body');
-      yield* readEvents(response.body, request);
+      yield* readEvents(response.body, request, call.signal);
     },
     explain,
   };
@@ -271,44 +271,71 @@ const fromUsage = (usage: Body): Usage => {
  * The SDK's own stream ends normally when a connection is cut between two events, and it hands on objects, not bytes.
  * So the bytes are read here, and the stream has ended well only when every choice has said why it finished.
  */
-async function* readEvents(body: ReadableStream<Uint8Array>, request: ChatRequest): AsyncGenerator<ChatEvent, void> {
+async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  request: ChatRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ChatEvent, void> {
   const passThrough = request.source !== undefined;
-  const expected = typeof request.extra?.n === 'number' ? request.extra.n : 1;
-  const finished = new Set<unknown>();
+  const read = createChunkReader(typeof request.extra?.n === 'number' ? request.extra.n : 1);
   let done = false;
-  let started = false;
-  for await (const { data, bytes } of readServerSentEvents(body)) {
-    const events: ChatEvent[] = [];
-    if (data === '[DONE]') done = true;
-    else if (data !== undefined && data !== '') {
-      const chunk = parseChunk(data);
-      if (!started) {
-        started = true;
-        events.push({ type: 'start', id: textOf(chunk.id) ?? '', model: textOf(chunk.model) ?? '' });
+  try {
+    for await (const frame of readServerSentEvents(body, isDone)) {
+      done = isDone(frame);
+      const events = done || !frame.data ? [] : read.chunk(parseChunk(frame.data));
+      if (!passThrough) yield* events;
+      else {
+        const [first = { type: 'other' } as const, ...others] = events;
+        yield { ...first, bytes: frame.bytes };
+        yield* others;
       }
-      for (const choice of Array.isArray(chunk.choices) ? chunk.choices : []) {
-        if (!isObject(choice)) continue;
-        if (isObject(choice.delta)) events.push(...fromDelta(choice.delta));
-        if (typeof choice.finish_reason === 'string') {
-          finished.add(choice.index);
-          if (finished.size === expected) events.push({ type: 'finish', reason: toFinishReason(choice.finish_reason) });
-        }
-      }
-      if (isObject(chunk.usage)) events.push({ type: 'usage', usage: fromUsage(chunk.usage) });
     }
-    if (!passThrough) yield* events;
-    else {
-      const [first = { type: 'other' } as const, ...others] = events;
-      yield { ...first, bytes };
-      yield* others;
-    }
+  } catch (error) {
+    // Cut between its last word and `[DONE]`, the answer is whole all the same.
+    if (read.state !== 'finished' || signal.aborted) throw error;
   }
-  if (finished.size < expected) {
-    throw brokenAnswer('openai', started ? 'a stream that stopped before its end' : 'a stream without an event');
+  if (read.state !== 'finished') {
+    const what = read.state === 'started' ? 'a stream that stopped before its end' : 'a stream without an event';
+    throw brokenAnswer('openai', what);
   }
-  // Some servers that resemble OpenAI's leave it out; the answer is whole, and clients wait for it.
+  // Some servers that resemble OpenAI's leave it out, and clients wait for it.
   if (passThrough && !done) yield { type: 'other', bytes: new TextEncoder().encode('data: [DONE]\n\n') };
 }
+
+const isDone = ({ data }: ServerSentEvent): boolean => data === '[DONE]';
+
+interface ChunkReader {
+  readonly state: 'waiting' | 'started' | 'finished';
+  chunk(chunk: Body): readonly ChatEvent[];
+}
+
+/** Reads the chunks of one stream in turn. It is finished when each of its choices has said why. */
+const createChunkReader = (choices: number): ChunkReader => {
+  const finished = new Set<unknown>();
+  let state: ChunkReader['state'] = 'waiting';
+  return {
+    get state() {
+      return state;
+    },
+    chunk(chunk) {
+      const events: ChatEvent[] = [];
+      if (state === 'waiting') {
+        state = 'started';
+        events.push({ type: 'start', id: textOf(chunk.id) ?? '', model: textOf(chunk.model) ?? '' });
+      }
+      for (const choice of Array.isArray(chunk.choices) ? chunk.choices.filter(isObject) : []) {
+        if (isObject(choice.delta)) events.push(...fromDelta(choice.delta));
+        if (typeof choice.finish_reason !== 'string') continue;
+        finished.add(choice.index);
+        if (finished.size < choices) continue;
+        state = 'finished';
+        events.push({ type: 'finish', reason: toFinishReason(choice.finish_reason) });
+      }
+      if (isObject(chunk.usage)) events.push({ type: 'usage', usage: fromUsage(chunk.usage) });
+      return events;
+    },
+  };
+};
 
 const parseChunk = (data: string): Body => {
   let chunk: unknown;

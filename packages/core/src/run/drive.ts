@@ -1,4 +1,4 @@
-import { type Attempt, expiry } from '../decide/attempt.ts';
+import { type Attempt, expiry, isNewlyLate } from '../decide/attempt.ts';
 import type { Course } from '../decide/course.ts';
 import type { Failure } from '../decide/failure.ts';
 import { type GiveUp, nextStep, type Step } from '../decide/plan.ts';
@@ -28,6 +28,8 @@ export type Driven<T> =
 export interface Flight<T> {
   readonly attempt: Attempt;
   readonly controller: AbortController;
+  /** Aborts the controller; a listener that can be taken off again. */
+  readonly stop: () => void;
   readonly wire: WireLog;
   value: T | undefined;
   /** Set for an attempt that outlives its request. */
@@ -72,13 +74,15 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
       startedAtMs,
       epoch: (pool.members[step.target] as Member).health.breaker.epoch,
       connectByMs: step.connectByMs,
+      lateAtMs: step.lateAtMs,
       expiresAtMs: step.expiresAtMs,
       hedgeAtMs: step.hedgeAtMs,
       wire,
+      silent: false,
       endedAtMs: undefined,
       outcome: undefined,
     };
-    const flight: Flight<T> = { attempt, controller, wire, value: undefined };
+    const flight: Flight<T> = { attempt, controller, stop: () => controller.abort(), wire, value: undefined };
     flights.push(flight);
     course.attempts.push(attempt);
     course.tried |= 1 << step.target;
@@ -97,10 +101,12 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
       );
   };
 
-  const expire = (nowMs: number): void => {
+  const checkTimes = (nowMs: number): void => {
     for (const flight of flights) {
-      const why = expiry(flight.attempt, nowMs);
-      if (why !== undefined) cancel(flight, expired(why, nowMs - flight.attempt.startedAtMs));
+      const { attempt } = flight;
+      if (isNewlyLate(attempt, nowMs)) journal.late(attempt);
+      const why = expiry(attempt, nowMs);
+      if (why !== undefined) cancel(flight, expired(why, nowMs - attempt.startedAtMs));
     }
   };
 
@@ -114,13 +120,14 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
    */
   const stopLosers = (winner: Flight<T> | undefined): void => {
     for (const flight of flights) {
-      const { role, expiresAtMs, outcome } = flight.attempt;
+      const { role, startedAtMs, expiresAtMs, outcome } = flight.attempt;
       if (flight === winner || outcome !== undefined) continue;
       if (winner === undefined || (role !== 'probe' && role !== 'last-resort')) {
         cancel(flight, ABORTED);
         continue;
       }
-      const stop = system.schedule(expiresAtMs - system.nowMs(), () => expire(system.nowMs()));
+      const leftMs = expiresAtMs - system.nowMs();
+      const stop = system.schedule(leftMs, () => cancel(flight, expired('no-content', expiresAtMs - startedAtMs)));
       const abort = (): void => cancel(flight, ABORTED);
       callerSignal?.addEventListener('abort', abort);
       flight.onEnd = () => {
@@ -135,7 +142,7 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
   try {
     for (;;) {
       if (callerSignal?.aborted) return { type: 'gave-up', because: { type: 'aborted' } };
-      expire(system.nowMs());
+      checkTimes(system.nowMs());
       const step = nextStep(course, pool, system.nowMs(), system.dice);
       switch (step.type) {
         case 'start':

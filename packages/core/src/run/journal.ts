@@ -3,11 +3,14 @@ import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
 import { conditionOf } from '../decide/health/health.ts';
 import {
   type HealthChange,
+  type Load,
   observeComplete,
   observeContent,
   observeFailure,
+  observeSilence,
   observeStart,
 } from '../decide/health/observe.ts';
+import { addSample } from '../decide/health/quantiles.ts';
 import type { Member, Pool } from '../decide/pool.ts';
 import type { AttemptReport } from '../errors.ts';
 import type { RouterEvent } from '../events.ts';
@@ -19,6 +22,7 @@ export class Journal {
   readonly #route: string;
   readonly #requestId: string;
   readonly #system: System;
+  readonly #load: Load;
   readonly #emit: (event: RouterEvent) => void;
   /** By attempt: what was left out of the request for it. */
   readonly #droppedFor: (target: number) => readonly string[];
@@ -26,6 +30,7 @@ export class Journal {
   constructor(
     pool: Pool,
     names: { readonly route: string; readonly requestId: string },
+    load: Load,
     system: System,
     emit: (event: RouterEvent) => void,
     droppedFor: (target: number) => readonly string[],
@@ -33,6 +38,7 @@ export class Journal {
     this.#pool = pool;
     this.#route = names.route;
     this.#requestId = names.requestId;
+    this.#load = load;
     this.#system = system;
     this.#emit = emit;
     this.#droppedFor = droppedFor;
@@ -54,8 +60,21 @@ export class Journal {
     if (outcome === undefined) return;
     const { health } = this.#member(attempt.target);
     this.#emit({ ...this.#names('attempt-ended', endedAtMs), attempt: this.report(attempt) });
-    if (outcome.type === 'answered') this.#changed(attempt, observeContent(health, attempt, endedAtMs));
-    else this.#failed(attempt, outcome.failure, endedAtMs);
+    if (outcome.type === 'answered') {
+      this.#changed(attempt, observeContent(health, attempt, this.#load, endedAtMs, this.#system.dice));
+    }
+    if (outcome.type === 'failed') this.#failed(attempt, outcome.failure, endedAtMs);
+  }
+
+  /** An attempt has become late. */
+  late(attempt: Attempt): void {
+    const { health } = this.#member(attempt.target);
+    this.#changed(attempt, observeSilence(health, attempt, this.#system.nowMs(), this.#system.dice));
+  }
+
+  /** Two events of a stream came so long after one another. */
+  paused(attempt: Attempt, gapMs: number): void {
+    addSample(this.#member(attempt.target).health.pace.gap, gapMs, this.#system.nowMs());
   }
 
   /** The whole answer is there. */
@@ -78,7 +97,7 @@ export class Journal {
     return {
       target: this.#member(attempt.target).id,
       role: attempt.role,
-      outcome: failure?.kind ?? 'answered',
+      outcome: outcome === undefined ? 'pending' : (failure?.kind ?? 'answered'),
       ...(failure?.status !== undefined && { status: failure.status }),
       ...(failure !== undefined && { message: failure.message }),
       tookMs: endedAtMs - startedAtMs,
@@ -102,7 +121,7 @@ export class Journal {
     const { reason, untilMs } = conditionOf(health, atMs);
     if (reason === undefined || untilMs === undefined) return;
     this.#emit({
-      type: change === 'cooled' ? 'target-cooled' : 'target-gated',
+      type: EVENTS[change],
       atMs,
       route: this.#route,
       target,
@@ -122,6 +141,8 @@ export class Journal {
     return { type, atMs, requestId: this.#requestId, route: this.#route };
   }
 }
+
+const EVENTS = { suspected: 'target-suspected', cooled: 'target-cooled', gated: 'target-gated' } as const;
 
 /** Whether a failure says something about the request rather than about whom it was put to. */
 export const isCallersOwn = (failure: Failure): boolean => FAILURE_RULES[failure.kind].chargedTo === 'request';

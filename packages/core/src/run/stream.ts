@@ -1,4 +1,5 @@
 import type { Failure } from '../decide/failure.ts';
+import { idleFor, type Pace } from '../decide/health/pace.ts';
 import type { TimeoutsMs } from '../decide/pool.ts';
 import { type ChatEvent, isContent } from '../decide/response.ts';
 import type { Flight } from './drive.ts';
@@ -41,6 +42,7 @@ export class BrokeOff extends Error {
 interface Relay {
   readonly flight: Flight<OpenedStream>;
   readonly timeoutsMs: TimeoutsMs;
+  readonly pace: Pace;
   readonly journal: Journal;
   readonly system: System;
   readonly callerSignal: AbortSignal | undefined;
@@ -54,6 +56,8 @@ interface Relay {
 export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGenerator<ChatEvent, void> {
   const { flight, journal, timeoutsMs, callerSignal } = relay;
   let over = false;
+  // What the caller takes to read is no time of the vendor's.
+  let readingMs = 0;
   const breakOff = (failure: Failure): BrokeOff => {
     over = true;
     journal.brokeOff(flight.attempt, failure);
@@ -61,10 +65,14 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     return new BrokeOff(failure);
   };
   try {
+    const heldAtMs = relay.system.nowMs();
     yield* opened.held;
+    readingMs += relay.system.nowMs() - heldAtMs;
     for (let done = opened.rest === undefined; !done; ) {
-      const stallAtMs = relay.system.nowMs() + timeoutsMs.idle;
-      const untilMs = Math.min(stallAtMs, flight.attempt.startedAtMs + timeoutsMs.total);
+      const askedAtMs = relay.system.nowMs();
+      const idleMs = idleFor(relay.pace, timeoutsMs.idle);
+      const stallAtMs = askedAtMs + idleMs;
+      const untilMs = Math.min(stallAtMs, flight.attempt.startedAtMs + timeoutsMs.total + readingMs);
       let next: Awaited<ReturnType<typeof nextBefore>>;
       try {
         next = await nextBefore(opened.rest as AsyncIterator<ChatEvent>, untilMs, relay);
@@ -74,9 +82,14 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
         throw breakOff(relay.explain(error));
       }
       if (next === 'left') throw breakOff(LEFT);
-      if (next === 'late') throw breakOff(stalled(untilMs === stallAtMs ? timeoutsMs.idle : timeoutsMs.total));
+      if (next === 'late') throw breakOff(stalled(untilMs === stallAtMs ? idleMs : timeoutsMs.total));
       if (next.done) done = true;
-      else yield next.value;
+      else {
+        const gotAtMs = relay.system.nowMs();
+        journal.paused(flight.attempt, gotAtMs - askedAtMs);
+        yield next.value;
+        readingMs += relay.system.nowMs() - gotAtMs;
+      }
     }
     over = true;
     journal.completed(flight.attempt);

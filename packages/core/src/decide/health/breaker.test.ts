@@ -1,83 +1,198 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { beginProbe, clearStrikes, isDue, newBreaker, recover, strike } from './breaker.ts';
+import {
+  type Breaker,
+  beginProbe,
+  clearStrikes,
+  dropProbe,
+  isDue,
+  newBreaker,
+  noteContent,
+  noteSilence,
+  shareOf,
+  strike,
+  strikesAllowed,
+} from './breaker.ts';
+import { isTroubled, newDomain, noteCooled } from './domain.ts';
 
 const middle = (): number => 0.5;
+const fresh = (): Breaker => newBreaker(newDomain());
+const fail = (breaker: Breaker, nowMs: number, dice = middle): boolean =>
+  strike(breaker, 'server-error', false, nowMs, dice);
+const answer = (breaker: Breaker, nowMs: number): boolean =>
+  noteContent(breaker, { wasSilent: false, tooSlow: false }, nowMs, middle);
+
+const cooled = (nowMs = 0): Breaker => {
+  const breaker = fresh();
+  while (breaker.standing !== 'cooling') fail(breaker, nowMs);
+  return breaker;
+};
 
 test('two failures in a row change nothing, the third cools the target for five seconds', () => {
-  const breaker = newBreaker();
-  expect([1, 2, 3].map(() => strike(breaker, 'server-error', 1_000, middle))).toEqual([false, false, true]);
+  const breaker = fresh();
+  expect([1, 2, 3].map(() => fail(breaker, 1_000))).toEqual([false, false, true]);
   expect(breaker).toMatchObject({ standing: 'cooling', untilMs: 6_000 });
 });
 
-test('a whole answer in between makes them no longer in a row', () => {
-  const breaker = newBreaker();
-  for (let i = 0; i < 10; i++) {
-    strike(breaker, 'server-error', i, middle);
-    strike(breaker, 'server-error', i, middle);
+test('a target that fails now and then while it works is given more: one at 10 % five in a row', () => {
+  const breaker = fresh();
+  expect(strikesAllowed(breaker)).toBe(3);
+  for (let i = 0; i < 1_000; i++) {
+    if (i % 10 === 0) fail(breaker, i * 1_000);
+    else {
+      answer(breaker, i * 1_000);
+      clearStrikes(breaker);
+    }
+  }
+  expect(breaker.standing).toBe('ready');
+  expect(strikesAllowed(breaker)).toBe(5);
+});
+
+test('failures of half of what was tried lately cool it, though never three come in a row', () => {
+  const breaker = fresh();
+  let nowMs = 0;
+  for (; breaker.standing === 'ready' && nowMs < 30_000; nowMs += 500) {
+    fail(breaker, nowMs);
+    if (breaker.standing !== 'ready') break;
+    answer(breaker, nowMs);
     clearStrikes(breaker);
   }
+  expect(breaker.standing).toBe('cooling');
+  expect(nowMs).toBeLessThan(6_000);
+});
+
+test('three silent ones in a row make it suspect, one word makes it ready', () => {
+  const breaker = fresh();
+  expect([1, 2, 3].map((i) => noteSilence(breaker, i, middle))).toEqual([false, false, true]);
+  expect(breaker.standing).toBe('suspect');
+  expect(noteContent(breaker, { wasSilent: true, tooSlow: false }, 10, middle)).toBe(true);
   expect(breaker.standing).toBe('ready');
 });
 
+test('a suspect that nobody has asked for five seconds is probed', () => {
+  const breaker = fresh();
+  for (let i = 0; i < 3; i++) noteSilence(breaker, 0, middle);
+  expect([isDue(breaker, 4_999), isDue(breaker, 5_000)]).toEqual([false, true]);
+});
+
+test('slow for half of its requests, it is left alone: an answer that is late is worth less than a prompt one', () => {
+  const breaker = fresh();
+  for (let i = 0; i < 30; i++) {
+    noteSilence(breaker, i * 100, middle);
+    if (breaker.standing !== 'ready') break;
+    noteContent(breaker, { wasSilent: true, tooSlow: false }, i * 100, middle);
+    answer(breaker, i * 100);
+  }
+  expect(breaker).toMatchObject({ standing: 'cooling', reason: 'slow' });
+});
+
 test('the cooling doubles with each failed probe up to half a minute, and spreads by a fifth', () => {
-  const breaker = newBreaker();
-  for (let i = 0; i < 3; i++) strike(breaker, 'server-error', 0, middle);
+  const breaker = cooled();
   const coolings = [breaker.untilMs];
   while (coolings.length < 5) {
     const dueMs = breaker.untilMs;
     expect([isDue(breaker, dueMs - 1), isDue(breaker, dueMs)]).toEqual([false, true]);
     beginProbe(breaker);
-    strike(breaker, 'server-error', dueMs, middle);
+    fail(breaker, dueMs);
     coolings.push(breaker.untilMs - dueMs);
   }
   expect(coolings.map(Math.round)).toEqual([5_000, 10_000, 20_000, 30_000, 30_000]);
-  strike(breaker, 'server-error', 0, () => 0);
-  expect(breaker.untilMs).toBe(24_000);
-  strike(breaker, 'server-error', 0, () => 1);
-  expect(breaker.untilMs).toBeCloseTo(36_000);
-});
-
-test('a recovery halves the cooling, and five quiet minutes forget it', () => {
-  const breaker = newBreaker();
-  for (let i = 0; i < 3; i++) strike(breaker, 'server-error', 0, middle);
-  for (let i = 0; i < 3; i++) {
+  for (const [dice, untilMs] of [
+    [0, 24_000],
+    [1, 36_000],
+  ] as const) {
     beginProbe(breaker);
-    strike(breaker, 'server-error', 0, middle);
+    fail(breaker, 0, () => dice);
+    expect(breaker.untilMs).toBeCloseTo(untilMs);
   }
-  beginProbe(breaker);
-  recover(breaker, 1_000);
-  const again = { ...breaker };
-  for (let i = 0; i < 3; i++) strike(breaker, 'server-error', 2_000, middle);
-  expect(breaker.coolingMs).toBe(15_000);
-  for (let i = 0; i < 3; i++) strike(again, 'server-error', 302_000, middle);
-  expect(again.coolingMs).toBe(5_000);
 });
 
-test('whatever happens, cooling ends within 36 seconds and every change of standing is a new epoch', () => {
+test('a last resort that fails leaves it as it was', () => {
+  const breaker = cooled();
+  const before = { ...breaker };
+  expect(fail(breaker, 1_000)).toBe(false);
+  expect(breaker).toMatchObject({ standing: 'cooling', untilMs: before.untilMs, coolingMs: before.coolingMs });
+});
+
+test('two probes in a row bring it back, with a share that grows from a tenth to all in 20 s', () => {
+  const breaker = cooled();
+  beginProbe(breaker);
+  expect(answer(breaker, 6_000)).toBe(false);
+  expect(isDue(breaker, 6_000)).toBe(true);
+  beginProbe(breaker);
+  expect(answer(breaker, 7_000)).toBe(true);
+  expect(breaker.standing).toBe('ramping');
+  expect([7_000, 12_000, 17_000, 27_000].map((nowMs) => shareOf(breaker, nowMs))).toEqual([0.1, 0.25, 0.5, 1]);
+  expect(breaker.standing).toBe('ready');
+});
+
+test('a probe that is slow has not shown that it is back', () => {
+  const breaker = cooled();
+  beginProbe(breaker);
+  noteContent(breaker, { wasSilent: false, tooSlow: true }, 6_000, middle);
+  expect(breaker).toMatchObject({ standing: 'cooling', coolingMs: 10_000, reason: 'slow' });
+});
+
+test('one failure on the ramp, and it is left alone again', () => {
+  const breaker = cooled();
+  for (const nowMs of [6_000, 6_001]) {
+    beginProbe(breaker);
+    answer(breaker, nowMs);
+  }
+  expect(fail(breaker, 7_000)).toBe(true);
+  expect(breaker.standing).toBe('cooling');
+});
+
+test('two models of one vendor that fall together make the third suspect; those of others stay', () => {
+  const domain = newDomain();
+  const [a, b, c] = [newBreaker(domain), newBreaker(domain), newBreaker(domain)];
+  for (const [breaker, nowMs] of [
+    [a, 1_000],
+    [b, 9_000],
+  ] as const) {
+    while (breaker.standing !== 'cooling') fail(breaker, nowMs);
+    noteCooled(domain, breaker, nowMs, middle);
+  }
+  expect(c.standing).toBe('suspect');
+  expect(isTroubled(domain)).toBe(true);
+  expect(isTroubled(newDomain())).toBe(false);
+});
+
+test('whatever happens: no cooling is longer than 36 s, a new standing that changes what is known is a new epoch', () => {
+  const step = fc.constantFrom(
+    'fail',
+    'fail silently',
+    'content',
+    'slow content',
+    'complete',
+    'silence',
+    'probe',
+    'drop',
+    'look',
+  );
   fc.assert(
-    fc.property(
-      fc.array(
-        fc.tuple(
-          fc.constantFrom('strike', 'clear', 'probe', 'recover'),
-          fc.nat(60_000),
-          fc.double({ min: 0, max: 0.999, noNaN: true }),
-        ),
-      ),
-      (steps) => {
-        const breaker = newBreaker();
-        let nowMs = 0;
-        for (const [step, afterMs, dice] of steps) {
-          nowMs += afterMs;
-          const { standing, epoch } = breaker;
-          if (step === 'strike') strike(breaker, 'server-error', nowMs, () => dice);
-          else if (step === 'clear' && standing === 'ready') clearStrikes(breaker);
-          else if (step === 'probe' && isDue(breaker, nowMs)) beginProbe(breaker);
-          else if (step === 'recover') recover(breaker, nowMs);
-          if (breaker.standing === 'cooling') expect(breaker.untilMs).toBeLessThanOrEqual(nowMs + 36_000);
-          if (breaker.standing !== standing) expect(breaker.epoch).toBeGreaterThan(epoch);
-        }
-      },
-    ),
+    fc.property(fc.array(fc.tuple(step, fc.nat(60_000), fc.double({ min: 0, max: 0.999, noNaN: true }))), (steps) => {
+      const breaker = fresh();
+      let nowMs = 0;
+      for (const [what, afterMs, luck] of steps) {
+        nowMs += afterMs;
+        const dice = (): number => luck;
+        const { standing, epoch } = breaker;
+        if (what === 'fail') strike(breaker, 'server-error', false, nowMs, dice);
+        else if (what === 'fail silently') strike(breaker, 'timed-out', true, nowMs, dice);
+        else if (what === 'content') noteContent(breaker, { wasSilent: false, tooSlow: false }, nowMs, dice);
+        else if (what === 'slow content') noteContent(breaker, { wasSilent: true, tooSlow: true }, nowMs, dice);
+        else if (what === 'complete' && standing === 'ready') clearStrikes(breaker);
+        else if (what === 'silence') noteSilence(breaker, nowMs, dice);
+        else if (what === 'probe' && isDue(breaker, nowMs)) beginProbe(breaker);
+        else if (what === 'drop' && standing === 'probing') dropProbe(breaker);
+        else shareOf(breaker, nowMs);
+        if (breaker.standing === 'cooling') expect(breaker.untilMs).toBeLessThanOrEqual(nowMs + 36_000);
+        const matters = breaker.standing === 'cooling' || breaker.standing === 'probing' || standing === 'probing';
+        if (matters && breaker.standing !== standing) expect(breaker.epoch).toBeGreaterThan(epoch);
+        expect(strikesAllowed(breaker)).toBeGreaterThanOrEqual(3);
+        expect(strikesAllowed(breaker)).toBeLessThanOrEqual(8);
+      }
+    }),
   );
 });

@@ -1,6 +1,7 @@
-import type { FailureKind } from '../failure.ts';
-import { type Breaker, isDue, mayTryAsLastResort, newBreaker, type Standing } from './breaker.ts';
+import { type Breaker, type BreakerReason, isDue, newBreaker, type Standing } from './breaker.ts';
+import { type Domain, newDomain } from './domain.ts';
 import { type Gate, gateState, openGate } from './gate.ts';
+import { newPace, type Pace } from './pace.ts';
 
 /**
  * What is known of one target. The parts are shared with every target that shares the cause: a key that is refused is
@@ -9,6 +10,8 @@ import { type Gate, gateState, openGate } from './gate.ts';
 export interface TargetHealth {
   /** Of the model at its vendor. */
   readonly breaker: Breaker;
+  /** Of the model at its vendor. */
+  readonly pace: Pace;
   readonly gates: {
     /** Of the key's limit pool: one model, or a `quotaGroup`. */
     readonly limit: Gate;
@@ -31,14 +34,19 @@ export interface HealthScope {
 
 /** Hands out health by scope, one object for each thing that can fail. */
 export class HealthBook {
+  readonly #domains = new Map<string, Domain>();
   readonly #breakers = new Map<string, Breaker>();
+  readonly #paces = new Map<string, Pace>();
   readonly #gates = new Map<string, Gate>();
 
   of({ endpoint, credential, model, quotaGroup }: HealthScope): TargetHealth {
     // JSON keeps the parts apart whatever characters are in them.
     const gate = (...parts: string[]): Gate => entry(this.#gates, JSON.stringify([endpoint, ...parts]), openGate);
+    const modelThere = JSON.stringify([endpoint, model]);
+    const domain = entry(this.#domains, endpoint, newDomain);
     return {
-      breaker: entry(this.#breakers, JSON.stringify([endpoint, model]), newBreaker),
+      breaker: entry(this.#breakers, modelThere, () => newBreaker(domain)),
+      pace: entry(this.#paces, modelThere, newPace),
       gates: {
         limit: gate('limit', credential, quotaGroup === undefined ? 'model' : 'group', quotaGroup ?? model),
         key: gate('key', credential),
@@ -60,6 +68,8 @@ const entry = <T>(map: Map<string, T>, key: string, make: () => T): T => {
 /** How a target may be used now. */
 export type Access =
   | 'ready'
+  /** Only after all that are ready. */
+  | 'suspect'
   /** Left alone for long enough: the next attempt is a probe. */
   | 'due'
   /** Only when nothing else is left. */
@@ -67,16 +77,20 @@ export type Access =
   | 'closed';
 
 export const accessOf = ({ breaker, gates }: TargetHealth, nowMs: number): Access => {
-  let due = isDue(breaker, nowMs);
-  let lastResort = breaker.standing !== 'ready' && !due;
+  let access = accessOfBreaker(breaker, nowMs);
   for (const name of GATE_NAMES) {
     const state = gateState(gates[name], nowMs);
     if (state === 'closed') return 'closed';
-    if (state === 'due') due = true;
-    else if (state === 'on-trial') lastResort = true;
+    if (state === 'on-trial') access = 'last-resort';
+    else if (state === 'due' && access !== 'last-resort') access = 'due';
   }
-  if (lastResort) return mayTryAsLastResort(breaker, nowMs) ? 'last-resort' : 'closed';
-  return due ? 'due' : 'ready';
+  return access;
+};
+
+const accessOfBreaker = (breaker: Breaker, nowMs: number): Access => {
+  if (breaker.standing === 'ready' || breaker.standing === 'ramping') return 'ready';
+  if (isDue(breaker, nowMs)) return 'due';
+  return breaker.standing === 'suspect' ? 'suspect' : 'last-resort';
 };
 
 export const GATE_NAMES: readonly ['limit', 'key', 'access', 'model'] = ['limit', 'key', 'access', 'model'];
@@ -85,15 +99,15 @@ export const GATE_NAMES: readonly ['limit', 'key', 'access', 'model'] = ['limit'
 export interface Condition {
   readonly standing: Standing;
   /** Why it is left alone. */
-  readonly reason: FailureKind | undefined;
+  readonly reason: BreakerReason | undefined;
   /** When it may be used again, if it is left alone now. */
   readonly untilMs: number | undefined;
 }
 
 export const conditionOf = ({ breaker, gates }: TargetHealth, nowMs: number): Condition => {
   let { standing } = breaker;
-  let reason = standing === 'ready' ? undefined : breaker.reason;
-  let untilMs = standing === 'cooling' ? breaker.untilMs : undefined;
+  let reason = standing === 'ready' || standing === 'ramping' ? undefined : breaker.reason;
+  let untilMs = standing === 'cooling' || standing === 'suspect' ? breaker.untilMs : undefined;
   for (const name of GATE_NAMES) {
     const gate = gates[name];
     const state = gateState(gate, nowMs);
@@ -102,7 +116,7 @@ export const conditionOf = ({ breaker, gates }: TargetHealth, nowMs: number): Co
       standing = 'cooling';
       reason = gate.reason;
       untilMs = gate.untilMs;
-    } else if (standing === 'ready') {
+    } else if (standing === 'ready' || standing === 'ramping') {
       standing = state === 'on-trial' ? 'probing' : 'cooling';
       reason = gate.reason;
       untilMs = gate.untilMs;

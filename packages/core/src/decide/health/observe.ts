@@ -1,35 +1,70 @@
 import type { Attempt, AttemptRole } from '../attempt.ts';
 import type { Dice } from '../dice.ts';
 import { FAILURE_RULES, type Failure } from '../failure.ts';
-import { beginProbe, clearStrikes, dropProbe, recover, spendLastResort, strike } from './breaker.ts';
+import { beginProbe, clearStrikes, dropProbe, isDue, noteContent, noteSilence, strike } from './breaker.ts';
+import { noteCooled } from './domain.ts';
 import { closeGate, gateState, passGate } from './gate.ts';
 import { GATE_NAMES, type TargetHealth } from './health.ts';
+import { quantileFor } from './pace.ts';
+import { addSample } from './quantiles.ts';
 
 /** What an observation changed, for whoever wants to know. */
-export type HealthChange = 'cooled' | 'gated' | 'recovered' | undefined;
+export type HealthChange = 'suspected' | 'cooled' | 'gated' | 'recovered' | undefined;
 
-/** An attempt begins: a probe or a last resort takes the one place there is. */
+/** What of a request its target's pace depends on. */
+export interface Load {
+  readonly size: number;
+  readonly streaming: boolean;
+}
+
+/** An attempt begins: a probe takes the one place there is. */
 export const observeStart = (health: TargetHealth, role: AttemptRole, nowMs: number): void => {
-  if (role === 'last-resort') spendLastResort(health.breaker, nowMs);
-  if (role !== 'probe' && role !== 'last-resort') return;
-  if (health.breaker.standing !== 'ready') beginProbe(health.breaker);
+  if (role !== 'probe') return;
+  if (isDue(health.breaker, nowMs)) beginProbe(health.breaker);
   for (const name of GATE_NAMES) {
     const gate = health.gates[name];
     if (gateState(gate, nowMs) === 'due') gate.onTrial = true;
   }
 };
 
-/** The first content of an attempt arrived. */
-export const observeContent = (health: TargetHealth, attempt: Attempt, nowMs: number): HealthChange => {
+/** An attempt has been silent for the soft time: evidence, until it speaks. */
+export const observeSilence = (health: TargetHealth, attempt: Attempt, nowMs: number, dice: Dice): HealthChange => {
+  const { breaker } = health;
+  attempt.silent = true;
+  if (attempt.epoch !== breaker.epoch || !noteSilence(breaker, nowMs, dice)) return undefined;
+  return afterTrouble(health, nowMs, dice);
+};
+
+/** The first content of an attempt arrived, or the whole of a plain answer. */
+export const observeContent = (
+  health: TargetHealth,
+  attempt: Attempt,
+  { size, streaming }: Load,
+  nowMs: number,
+  dice: Dice,
+): HealthChange => {
+  const { breaker, pace, gates } = health;
   let recovered = false;
-  for (const name of GATE_NAMES) recovered = passGate(health.gates[name], attempt.startedAtMs) || recovered;
-  if (attempt.epoch === health.breaker.epoch) recovered = recover(health.breaker, nowMs) || recovered;
+  for (const name of GATE_NAMES) recovered = passGate(gates[name], attempt.startedAtMs) || recovered;
+  if (attempt.epoch !== breaker.epoch) return recovered ? 'recovered' : undefined;
+  const tookMs = nowMs - attempt.startedAtMs;
+  const before = breaker.standing;
+  // Slower than all but one in twenty of a healthy target: not back yet.
+  const tooSlow =
+    before === 'probing' && tookMs > (quantileFor(pace, size, streaming, 0.95) ?? Number.POSITIVE_INFINITY);
+  if (noteContent(breaker, { wasSilent: attempt.silent, tooSlow }, nowMs, dice)) {
+    if (tooSlow) return afterTrouble(health, nowMs, dice);
+    recovered = true;
+  }
+  // Learned only while it is well: an outage must not teach that being slow is usual.
+  const samples = (streaming ? pace.firstContent : pace.answer)[size];
+  if (before === 'ready' && samples !== undefined) addSample(samples, tookMs, nowMs);
   return recovered ? 'recovered' : undefined;
 };
 
 /** The whole answer arrived. Content alone does not clear strikes: a stream that always breaks off would stay ready. */
-export const observeComplete = (health: TargetHealth): void => {
-  if (health.breaker.standing === 'ready') clearStrikes(health.breaker);
+export const observeComplete = ({ breaker }: TargetHealth): void => {
+  if (breaker.standing === 'ready') clearStrikes(breaker);
 };
 
 /** The attempt failed, before its content or after. Only what the failure is charged to hears of it. */
@@ -44,20 +79,29 @@ export const observeFailure = (
   const rule = FAILURE_RULES[failure.kind];
   const current = attempt.epoch === breaker.epoch;
   let change: HealthChange;
-  if (rule.effect === 'strike' && current && strike(breaker, failure.kind, nowMs, dice)) change = 'cooled';
+  if (rule.effect === 'strike' && current && strike(breaker, failure.kind, attempt.silent, nowMs, dice)) {
+    change = afterTrouble(health, nowMs, dice);
+  }
   // An overloaded model is gated only for a time that the vendor named; strikes see to the rest.
   if (rule.gate !== undefined && (rule.effect === 'gate' || failure.retryAfterMs !== undefined)) {
     closeGate(gates[rule.gate], failure, attempt.startedAtMs, nowMs, dice);
     change = 'gated';
   }
   // A probe that was refused for its key or its request has told nothing about the model, and makes room for the next.
-  if (rule.effect !== 'strike' && current && breaker.standing === 'probing') dropProbe(breaker);
+  if (rule.effect !== 'strike' && current && attempt.role === 'probe' && breaker.standing === 'probing')
+    dropProbe(breaker);
   releaseTrials(health, attempt);
   return change;
 };
 
+const afterTrouble = ({ breaker }: TargetHealth, nowMs: number, dice: Dice): HealthChange => {
+  if (breaker.standing !== 'cooling') return 'suspected';
+  noteCooled(breaker.domain, breaker, nowMs, dice);
+  return 'cooled';
+};
+
 /** Whatever became of it, a trial that has ended holds no place any more. */
 const releaseTrials = ({ gates }: TargetHealth, attempt: Attempt): void => {
-  if (attempt.role !== 'probe' && attempt.role !== 'last-resort') return;
+  if (attempt.role !== 'probe') return;
   for (const name of GATE_NAMES) gates[name].onTrial = false;
 };
