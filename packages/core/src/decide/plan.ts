@@ -80,6 +80,7 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
     size,
     { streaming, reasoning: course.reasoning || member.reasoning },
     streaming ? timeoutsMs.firstContent : timeoutsMs.answer,
+    nowMs,
   );
   const timeoutMs = attemptTimeoutMs(patience.hardMs, remainingMs, choice.othersLeft);
   const lateAtMs = nowMs + Math.min(patience.softMs, timeoutMs);

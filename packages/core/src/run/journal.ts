@@ -107,7 +107,7 @@ export class Journal {
 
   #failed(attempt: Attempt, failure: Failure, nowMs: number): void {
     const { health } = this.#member(attempt.target);
-    this.#changed(attempt, observeFailure(health, attempt, failure, nowMs, this.#system.dice));
+    this.#changed(attempt, observeFailure(health, attempt, failure, this.#load, nowMs, this.#system.dice));
   }
 
   #changed(attempt: Attempt, change: HealthChange): void {

@@ -24,8 +24,9 @@ export interface Breaker {
   untilMs: number;
   /** How long it was left alone the last time; 0 before the first. */
   coolingMs: number;
-  /** Probes in a row that brought content. */
+  /** Since it was cooled: probes that brought content in time, and such that brought it late. */
   proofs: number;
+  misses: number;
   /** `ready`, `ramping`: since then. */
   sinceMs: number;
   /** Grows when the target is left alone and when it is back: what was started before says nothing about now. */
@@ -47,8 +48,9 @@ const SILENCES = 3;
 const COOLING_MS = { first: 5_000, most: 30_000 } as const;
 /** After so long without trouble, the past is forgotten. */
 const FORGIVEN_AFTER_MS = 5 * 60_000;
-/** One probe may be luck. */
+/** One probe may be luck, and one late one bad luck: of twenty healthy answers one is slower than the 95th percentile. */
 const PROOFS = 2;
+const MISSES = 2;
 /** A target that is back takes its traffic over in 20 s, from a tenth: its caches are cold, and it may fall again. */
 const RAMP = { ms: 20_000, from: 0.1 } as const;
 
@@ -61,6 +63,7 @@ export const newBreaker = (domain: Domain): Breaker => {
     untilMs: 0,
     coolingMs: 0,
     proofs: 0,
+    misses: 0,
     sinceMs: 0,
     epoch: 0,
     window: newWindow(),
@@ -178,11 +181,12 @@ export const suspect = (breaker: Breaker, reason: BreakerReason, nowMs: number, 
 };
 
 const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice): boolean => {
-  if (tooSlow) {
+  if (tooSlow) breaker.misses += 1;
+  else breaker.proofs += 1;
+  if (breaker.misses >= MISSES) {
     cool(breaker, 'slow', nowMs, dice);
     return true;
   }
-  breaker.proofs += 1;
   breaker.epoch += 1;
   breaker.strikes = 0;
   if (breaker.proofs < PROOFS) {
@@ -205,6 +209,7 @@ const cool = (breaker: Breaker, reason: BreakerReason, nowMs: number, dice: Dice
   breaker.standing = 'cooling';
   breaker.reason = reason;
   breaker.proofs = 0;
+  breaker.misses = 0;
   breaker.silences = 0;
   breaker.epoch += 1;
 };

@@ -7,6 +7,7 @@ import { closeGate, gateState, passGate } from './gate.ts';
 import { GATE_NAMES, type TargetHealth } from './health.ts';
 import { quantileFor } from './pace.ts';
 import { addSample } from './quantiles.ts';
+import { isUsual } from './window.ts';
 
 /** What an observation changed, for whoever wants to know. */
 export type HealthChange = 'suspected' | 'cooled' | 'gated' | 'recovered' | undefined;
@@ -39,7 +40,7 @@ export const observeSilence = (health: TargetHealth, attempt: Attempt, nowMs: nu
 export const observeContent = (
   health: TargetHealth,
   attempt: Attempt,
-  { size, streaming }: Load,
+  load: Load,
   nowMs: number,
   dice: Dice,
 ): HealthChange => {
@@ -51,14 +52,13 @@ export const observeContent = (
   const before = breaker.standing;
   // Slower than all but one in twenty of a healthy target: not back yet.
   const tooSlow =
-    before === 'probing' && tookMs > (quantileFor(pace, size, streaming, 0.95) ?? Number.POSITIVE_INFINITY);
+    before === 'probing' &&
+    tookMs > (quantileFor(pace, load.size, load.streaming, 0.95, nowMs) ?? Number.POSITIVE_INFINITY);
   if (noteContent(breaker, { wasSilent: attempt.silent, tooSlow }, nowMs, dice)) {
-    if (tooSlow) return afterTrouble(health, nowMs, dice);
+    if (breaker.standing === 'cooling') return afterTrouble(health, nowMs, dice);
     recovered = true;
   }
-  // Learned only while it is well: an outage must not teach that being slow is usual.
-  const samples = (streaming ? pace.firstContent : pace.answer)[size];
-  if (before === 'ready' && samples !== undefined) addSample(samples, tookMs, nowMs);
+  if (before === 'ready') learn(health, attempt, load, nowMs);
   return recovered ? 'recovered' : undefined;
 };
 
@@ -72,11 +72,13 @@ export const observeFailure = (
   health: TargetHealth,
   attempt: Attempt,
   failure: Failure,
+  load: Load,
   nowMs: number,
   dice: Dice,
 ): HealthChange => {
   const { breaker, gates } = health;
   const rule = FAILURE_RULES[failure.kind];
+  if (failure.kind === 'aborted' && attempt.silent) learn(health, attempt, load, nowMs);
   const current = attempt.epoch === breaker.epoch;
   let change: HealthChange;
   if (rule.effect === 'strike' && current && strike(breaker, failure.kind, attempt.silent, nowMs, dice)) {
@@ -92,6 +94,17 @@ export const observeFailure = (
     dropProbe(breaker);
   releaseTrials(health, attempt);
   return change;
+};
+
+/**
+ * Takes an attempt's time for a sample of what is usual. Only while the target is well: a brown-out must not teach that
+ * being slow is usual. One that was late and gave way to another counts with the time it had: without it the tail would
+ * be cut off where we stop waiting, and we would stop waiting sooner and sooner.
+ */
+const learn = ({ breaker, pace }: TargetHealth, attempt: Attempt, { size, streaming }: Load, nowMs: number): void => {
+  const samples = (streaming ? pace.firstContent : pace.answer)[size];
+  if (samples === undefined || breaker.standing !== 'ready' || !isUsual(breaker.window, nowMs)) return;
+  addSample(samples, nowMs - attempt.startedAtMs, nowMs);
 };
 
 const afterTrouble = ({ breaker }: TargetHealth, nowMs: number, dice: Dice): HealthChange => {

@@ -1,4 +1,4 @@
-import { newQuantiles, type Quantiles, quantile, sampleCount } from './quantiles.ts';
+import { isStale, newQuantiles, type Quantiles, quantile, sampleCount } from './quantiles.ts';
 
 /** How fast a target answers while it is well, in ms: learned, so that "too long" means too long for this target. */
 export interface Pace {
@@ -58,26 +58,36 @@ export const patienceFor = (
   size: number,
   { streaming, reasoning }: { readonly streaming: boolean; readonly reasoning: boolean },
   setMs: number | undefined,
+  nowMs: number,
 ): Patience => {
   const { cold, least, most } = LIMITS[streaming ? (reasoning ? 'reasoning' : 'stream') : 'plain'];
-  const q99 = quantileFor(pace, size, streaming, 0.99);
+  const q99 = quantileFor(pace, size, streaming, 0.99, nowMs);
   const softMs = q99 === undefined ? cold.softMs : clamp(q99, least.softMs, most.softMs);
   const hardMs = setMs ?? (q99 === undefined ? cold.hardMs : clamp(3 * q99, least.hardMs, most.hardMs));
   return { softMs: Math.min(softMs, hardMs), hardMs };
 };
 
 /** A quantile of what attempts of this size took, or, where too few of them were seen, of all sizes; else undefined. */
-export const quantileFor = (pace: Pace, size: number, streaming: boolean, q: number): number | undefined => {
+export const quantileFor = (
+  pace: Pace,
+  size: number,
+  streaming: boolean,
+  q: number,
+  nowMs: number,
+): number | undefined => {
   const bySize = streaming ? pace.firstContent : pace.answer;
   const own = bySize[size];
-  if (own !== undefined && sampleCount(own) >= ENOUGH) return quantile(own, q);
+  if (own !== undefined && isEnough(own, nowMs)) return quantile(own, q);
   // A larger neighbour is no measure for a small prompt, but the smaller ones are for a larger: never too patient.
   for (let i = size - 1; i >= 0; i--) {
     const smaller = bySize[i];
-    if (smaller !== undefined && sampleCount(smaller) >= ENOUGH) return Math.max(quantile(smaller, q), COLD_MS);
+    if (smaller !== undefined && isEnough(smaller, nowMs)) return Math.max(quantile(smaller, q), COLD_MS);
   }
   return undefined;
 };
+
+const isEnough = (quantiles: Quantiles, nowMs: number): boolean =>
+  sampleCount(quantiles) >= ENOUGH && !isStale(quantiles, nowMs);
 
 /** A prompt of a size that was not seen yet is not held to the times of smaller ones. */
 const COLD_MS = LIMITS.stream.cold.softMs;

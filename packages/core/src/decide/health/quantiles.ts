@@ -6,6 +6,7 @@ export interface Quantiles {
   current: Uint32Array;
   previous: Uint32Array;
   startedAtMs: number;
+  lastAtMs: number;
 }
 
 const BUCKETS = 64;
@@ -19,10 +20,12 @@ export const newQuantiles = (): Quantiles => ({
   current: new Uint32Array(BUCKETS),
   previous: new Uint32Array(BUCKETS),
   startedAtMs: 0,
+  lastAtMs: 0,
 });
 
 export const addSample = (quantiles: Quantiles, tookMs: number, nowMs: number): void => {
   turn(quantiles, nowMs);
+  quantiles.lastAtMs = nowMs;
   const bucket = bucketOf(tookMs);
   quantiles.current[bucket] = (quantiles.current[bucket] ?? 0) + 1;
 };
@@ -48,6 +51,9 @@ export const quantile = ({ current, previous }: Quantiles, q: number): number =>
   }
   return MOST_MS;
 };
+
+/** Whether the last sample is so old that the target may have become another: slower for good, say. */
+export const isStale = ({ lastAtMs }: Quantiles, nowMs: number): boolean => nowMs - lastAtMs > 2 * GENERATION_MS;
 
 /** Bucket 0 holds all up to 50 ms, the last all above 300 s. */
 const bucketOf = (tookMs: number): number => {

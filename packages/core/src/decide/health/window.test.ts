@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isBad, newWindow, record, type Verdict, type Window } from './window.ts';
+import { isBad, isUsual, newWindow, record, type Verdict, type Window } from './window.ts';
 
 const fill = (window: Window, verdicts: readonly Verdict[], fromMs: number, everyMs: number): number => {
   verdicts.forEach((verdict, i) => {
@@ -26,9 +26,21 @@ test('a third of twenty is enough, a quarter of a hundred is not', () => {
   expect(isBad(quarter, fill(quarter, every(4, 'failed', 100), 0, 100))).toBeUndefined();
 });
 
-test('slowness counts like failure', () => {
+test('eight slow ones of the last twenty are enough, however many were well before', () => {
   const window = newWindow();
-  expect(isBad(window, fill(window, every(2, 'slow', 12), 0, 100))).toBe('slowness');
+  const at = fill(window, every(1, 'good', 250), 0, 100);
+  const later = fill(window, every(2, 'slow', 14), at + 100, 100);
+  expect(isBad(window, later)).toBeUndefined();
+  record(window, 'slow', later + 100);
+  expect(isBad(window, later + 100)).toBe('slowness');
+});
+
+test('three slow ones of twenty, and the times are no measure of the target', () => {
+  const window = newWindow();
+  const at = fill(window, every(10, 'slow', 12), 0, 100);
+  expect(isUsual(window, at)).toBe(true);
+  record(window, 'slow', at + 100);
+  expect(isUsual(window, at + 100)).toBe(false);
 });
 
 test('what is older than 30 s does not count while there is traffic', () => {

@@ -1,12 +1,11 @@
 /**
- * What became of the attempts of the last 30 s, and, where traffic is slow, of the last 20 within two minutes. It is
+ * What became of the attempts of the last 30 s, and of the last 20 within two minutes. It is
  * rolled by elapsed time, not by calls: what happened before a quiet hour says nothing about the first call after it.
  */
 export interface Window {
-  /** By bucket of 3 s: attempts, failures, attempts without content in the soft time. */
+  /** By bucket of 3 s. */
   readonly attempts: Uint32Array;
   readonly failures: Uint32Array;
-  readonly slow: Uint32Array;
   /** The bucket that is being filled, counted from the start of time. */
   tick: number;
   /** The last attempts, newest last. */
@@ -23,7 +22,6 @@ const RECENT = { most: 20, withinMs: 120_000 } as const;
 export const newWindow = (): Window => ({
   attempts: new Uint32Array(BUCKETS),
   failures: new Uint32Array(BUCKETS),
-  slow: new Uint32Array(BUCKETS),
   tick: 0,
   recent: [],
 });
@@ -31,7 +29,6 @@ export const newWindow = (): Window => ({
 export const clearWindow = (window: Window): void => {
   window.attempts.fill(0);
   window.failures.fill(0);
-  window.slow.fill(0);
   window.recent.length = 0;
 };
 
@@ -40,7 +37,6 @@ export const record = (window: Window, verdict: Verdict, nowMs: number): void =>
   const bucket = window.tick % BUCKETS;
   add(window.attempts, bucket);
   if (verdict === 'failed') add(window.failures, bucket);
-  if (verdict === 'slow') add(window.slow, bucket);
   window.recent.push({ atMs: nowMs, verdict });
   if (window.recent.length > RECENT.most) window.recent.shift();
 };
@@ -59,7 +55,6 @@ const roll = (window: Window, nowMs: number): void => {
     const bucket = (window.tick + i) % BUCKETS;
     window.attempts[bucket] = 0;
     window.failures[bucket] = 0;
-    window.slow[bucket] = 0;
   }
   window.tick = tick;
 };
@@ -69,29 +64,41 @@ const add = (counts: Uint32Array, bucket: number): void => {
 };
 
 /**
- * Whether failures, or slowness, are no longer chance: half of at least 10, or 30 % of at least 20. Both are needed: the
- * first is quick, the second finds a target that fails one call in three.
+ * Whether failures, or slowness, are no longer chance.
+ *
+ * Failures: half of at least 10, or 30 % of at least 20. Both are needed: the first is quick, the second finds a target
+ * that fails one call in three. Slowness: eight of the last 20, however fast they came. It is one in a hundred of a target
+ * that is well, so that fewer samples are enough, and a window of 30 s would wait for ten of them to be bad.
  */
 export const isBad = (window: Window, nowMs: number): 'failures' | 'slowness' | undefined => {
   roll(window, nowMs);
   let attempts = sum(window.attempts);
   let failures = sum(window.failures);
-  let slow = sum(window.slow);
   if (attempts < 10) {
-    attempts = failures = slow = 0;
+    attempts = failures = 0;
     for (const { atMs, verdict } of window.recent) {
       if (nowMs - atMs > RECENT.withinMs) continue;
       attempts += 1;
       if (verdict === 'failed') failures += 1;
-      if (verdict === 'slow') slow += 1;
     }
   }
-  if (exceeds(failures, attempts)) return 'failures';
-  return exceeds(slow, attempts) ? 'slowness' : undefined;
+  if ((attempts >= 10 && failures >= 0.5 * attempts) || (attempts >= 20 && failures >= 0.3 * attempts))
+    return 'failures';
+  return slowLately(window, nowMs) >= SLOW ? 'slowness' : undefined;
 };
 
-const exceeds = (bad: number, attempts: number): boolean =>
-  (attempts >= 10 && bad >= 0.5 * attempts) || (attempts >= 20 && bad >= 0.3 * attempts);
+/** Slow ones among the last 20 at which a target is left alone, and at which its times are no measure of it any more. */
+const SLOW = 8;
+const DOUBTFUL = 3;
+
+/** Whether how long answers take now says how long they usually take. */
+export const isUsual = (window: Window, nowMs: number): boolean => slowLately(window, nowMs) < DOUBTFUL;
+
+const slowLately = ({ recent }: Window, nowMs: number): number => {
+  let slow = 0;
+  for (const { atMs, verdict } of recent) if (verdict === 'slow' && nowMs - atMs <= RECENT.withinMs) slow += 1;
+  return slow;
+};
 
 const sum = (counts: Uint32Array): number => {
   let total = 0;
