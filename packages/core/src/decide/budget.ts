@@ -23,14 +23,14 @@ export const take = (budget: Budget): void => {
 
 /**
  * Tries of targets that should be left alone, when nothing else is left: an answer is worth more than a rule. One a second
- * for the pool, and twenty at once: a total outage does not become a storm, and its end is found within a second.
+ * for the pool, and fifteen at once: a total outage does not become a storm, and its end is found within a second.
  */
 export interface LastResorts {
   tokens: number;
   atMs: number;
 }
 
-const LAST_RESORTS = { most: 20, perMs: 1 / 1_000 } as const;
+const LAST_RESORTS = { most: 15, perMs: 1 / 1_000 } as const;
 
 export const newLastResorts = (): LastResorts => ({ tokens: LAST_RESORTS.most, atMs: 0 });
 

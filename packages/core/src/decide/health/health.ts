@@ -90,7 +90,8 @@ export const accessOf = ({ breaker, gates }: TargetHealth, nowMs: number): Acces
 const accessOfBreaker = (breaker: Breaker, nowMs: number): Access => {
   if (breaker.standing === 'ready' || breaker.standing === 'ramping') return 'ready';
   if (isDue(breaker, nowMs)) return 'due';
-  return breaker.standing === 'suspect' ? 'suspect' : 'last-resort';
+  // One that is slow still answers: whoever has nothing better takes it, without any budget.
+  return breaker.standing === 'suspect' || breaker.reason === 'slow' ? 'suspect' : 'last-resort';
 };
 
 export const GATE_NAMES: readonly ['limit', 'key', 'access', 'model'] = ['limit', 'key', 'access', 'model'];

@@ -99,11 +99,18 @@ export const observeFailure = (
 /**
  * Takes an attempt's time for a sample of what is usual. Only while the target is well: a brown-out must not teach that
  * being slow is usual. One that was late and gave way to another counts with the time it had: without it the tail would
- * be cut off where we stop waiting, and we would stop waiting sooner and sooner.
+ * be cut off where we stop waiting, and we would stop waiting sooner and sooner. A hedge teaches nothing: only the quick
+ * ones win.
  */
 const learn = ({ breaker, pace }: TargetHealth, attempt: Attempt, { size, streaming }: Load, nowMs: number): void => {
   const samples = (streaming ? pace.firstContent : pace.answer)[size];
-  if (samples === undefined || breaker.standing !== 'ready' || !isUsual(breaker.window, nowMs)) return;
+  if (
+    samples === undefined ||
+    attempt.role === 'hedge' ||
+    breaker.standing !== 'ready' ||
+    !isUsual(breaker.window, nowMs)
+  )
+    return;
   addSample(samples, nowMs - attempt.startedAtMs, nowMs);
 };
 
