@@ -42,8 +42,11 @@ const FALSE_ALARM = 1e-5;
 /** What is thought of a target's error rate before anything is known: 1 % of 20 attempts. */
 const PRIOR = { attempts: 20, failures: 0.2 } as const;
 const HALF_LIFE_MS = 30 * 60_000;
-/** Three silent ones of a healthy target in a row are one in a million at the 99th percentile. */
-const SILENCES = 3;
+/**
+ * Two silent ones of a healthy target in a row are one in ten thousand at the 99th percentile, and its next word takes the
+ * suspicion back; in the simulator a third only made a hang half a second older before it was seen.
+ */
+const SILENCES = 2;
 /** First cooling, and the longest after doublings. A vendor's hiccup passes in seconds; an outage is probed twice a minute. */
 const COOLING_MS = { first: 5_000, most: 30_000 } as const;
 /** After so long without trouble, the past is forgotten. */
