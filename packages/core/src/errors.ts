@@ -38,7 +38,7 @@ export interface AttemptReport {
 /** A target that was not asked, and why. */
 export interface SkippedTarget {
   readonly target: string;
-  /** `disabled`, `probing`, `tried-too-often`, the failure it is left alone for, or the gaps that it has. */
+  /** `disabled`, `probing`, what it is left alone for, or the gaps that it has. */
   readonly reason: string;
 }
 

@@ -20,7 +20,7 @@ export type RouterEvent =
       readonly route: string;
       readonly attempt: AttemptReport;
     }
-  /** Asked after all others, since it has been silent for longer than usual, or its vendor is in trouble. */
+  /** Asked after all others, since it has been silent for longer than usual. */
   | TargetEvent<'target-suspected'>
   /** Left alone after failures in a row, or since it has become slow. */
   | TargetEvent<'target-cooled'>

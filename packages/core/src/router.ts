@@ -1,13 +1,13 @@
 import { type CheckedRoute, type CheckedTarget, checkConfig, type RouterConfig } from './config.ts';
 import { deposit, hedgeBudget, newLastResorts } from './decide/budget.ts';
 import type { Course } from './decide/course.ts';
-import type { Failure } from './decide/failure.ts';
+import { FAILURE_RULES, type Failure } from './decide/failure.ts';
 import type { BreakerReason, Standing } from './decide/health/breaker.ts';
 import { conditionOf, HealthBook } from './decide/health/health.ts';
 import { sizeOf } from './decide/health/pace.ts';
 import type { GiveUp } from './decide/plan.ts';
 import { firstBackAtMs, type Pool, whyNot } from './decide/pool.ts';
-import type { ChatRequest } from './decide/request.ts';
+import type { ChatRequest, ChatSettings, UserPart } from './decide/request.ts';
 import type { ChatEvent, ChatResponse } from './decide/response.ts';
 import { has } from './decide/strategy.ts';
 import { type AttemptReport, RouterError, type SkippedTarget } from './errors.ts';
@@ -100,16 +100,32 @@ export const createRouter = (config: RouterConfig): Router => {
 
   return {
     chat: async (route, request, options = {}) => find(route).chat(request, options),
-    stream(route, request, options = {}) {
-      const opening = Promise.resolve().then(() => find(route).open(request, options));
+    stream(route, request, { signal, deadlineMs } = {}) {
+      // Ours, so that leaving the loop is leaving in every phase: also while the next event, or the first, is awaited.
+      const caller = new AbortController();
+      const leave = (): void => caller.abort();
+      if (signal?.aborted) leave();
+      signal?.addEventListener('abort', leave);
+      const opening = Promise.resolve().then(() => find(route).open(request, { signal: caller.signal, deadlineMs }));
       const opened = opening.then(({ served }) => served);
       // Whoever iterates gets the error there; nobody has to look at `opened`.
-      opened.catch(() => {});
+      opened.catch(() => signal?.removeEventListener('abort', leave));
+      const events = (async function* () {
+        try {
+          yield* (await opening).events;
+        } finally {
+          signal?.removeEventListener('abort', leave);
+        }
+      })();
       return {
         opened,
-        async *[Symbol.asyncIterator]() {
-          yield* (await opening).events;
-        },
+        [Symbol.asyncIterator]: () => ({
+          next: () => events.next(),
+          return(value) {
+            leave();
+            return events.return(value);
+          },
+        }),
       };
     },
     snapshot: () => [...routes.values()].map((route) => route.snapshot()),
@@ -121,7 +137,8 @@ const emitter =
   ({ onEvent }: RouterConfig) =>
   (event: RouterEvent): void => {
     try {
-      onEvent?.(event);
+      const heard: unknown = onEvent?.(event);
+      if (heard instanceof Promise) heard.catch(() => {});
     } catch {
       // The hook is the user's, and so is its error; there is nobody here to tell.
     }
@@ -139,12 +156,12 @@ class Route {
     this.#system = system;
     this.#emit = emit;
     this.#pool = {
-      members: route.targets.map(({ id, provider, quotaGroup, contextWindow, timeoutsMs, reasoning }) => ({
+      members: route.targets.map(({ id, provider, quotaGroup, contextWindow, timeoutsMs, reasoning, params }) => ({
         id,
         health: health.of({ ...provider.account, model: provider.model, quotaGroup }),
         contextWindow,
         timeoutsMs,
-        reasoning,
+        reasoning: reasoning || thinks(params),
       })),
       hedges: hedgeBudget(),
       lastResorts: newLastResorts(),
@@ -169,6 +186,7 @@ class Route {
     );
     // Also while nobody waits for the next event: a caller who leaves stops the vendor at once.
     way.callerSignal?.addEventListener('abort', flight.stop);
+    if (way.callerSignal?.aborted) flight.stop();
     return { served: this.#served(way, flight), events: this.#relay(way, flight, value) };
   }
 
@@ -197,17 +215,21 @@ class Route {
     if (!Array.isArray(request.messages) || request.messages.length === 0) {
       throw new RouterError('invalid-request', 'messages: expected at least one message');
     }
+    if (deadlineMs !== undefined && !(deadlineMs > 0)) {
+      throw new RouterError('invalid-request', `deadlineMs: expected more than 0 ms, and got ${deadlineMs}`);
+    }
     const startedAtMs = this.#system.nowMs();
     const requestId = `sw-${Math.floor(this.#system.dice() * 2 ** 48)
       .toString(16)
       .padStart(12, '0')}`;
     const gaps = this.#route.targets.map((target) => target.provider.gaps(withParams(request, target)));
-    const waitMs = deadlineMs ?? this.#route.deadlineMs[streaming ? 'stream' : 'plain'];
+    const reasoning = thinks(request);
+    const waitMs = deadlineMs ?? this.#deadlineMs(streaming, reasoning);
     const course: Course = {
       request,
       streaming,
       size: sizeOf(promptLength(request)),
-      reasoning: thinks(request),
+      reasoning,
       startedAtMs,
       deadlineAtMs: startedAtMs + waitMs,
       able: this.#route.targets.reduce((mask, target, i) => (isAble(target, gaps[i]) ? mask | (1 << i) : mask), 0),
@@ -221,6 +243,13 @@ class Route {
     const names = { route: this.#route.name, requestId };
     const journal = new Journal(this.#pool, names, course, this.#system, this.#emit, dropped);
     return { requestId, course, gaps, journal, callerSignal: signal };
+  }
+
+  /** Who may think for minutes needs them, wherever nobody has set another deadline. */
+  #deadlineMs(streaming: boolean, reasoning: boolean): number {
+    const { stream, plain, thinking } = this.#route.deadlineMs;
+    if (reasoning || this.#pool.members.some((member) => member.reasoning)) return thinking;
+    return streaming ? stream : plain;
   }
 
   async #drive<T>(
@@ -279,10 +308,12 @@ class Route {
   #explain(i: number, error: unknown, wire: Wire): Failure {
     const { provider, vendor } = this.#target(i);
     try {
-      return provider.explain(error, wire);
+      const failure = provider.explain(error, wire);
+      if (failure?.kind in FAILURE_RULES) return failure;
     } catch {
-      return { kind: 'broken', message: `${vendor} failed in a way that its provider cannot explain` };
+      // Said below.
     }
+    return { kind: 'broken', message: `${vendor} failed in a way that its provider cannot explain` };
   }
 
   #served(way: Way, { attempt }: Flight<unknown>): Served {
@@ -385,14 +416,32 @@ interface Way {
   readonly callerSignal: AbortSignal | undefined;
 }
 
-/** Characters of text in a prompt: enough to tell a short one from a long one. */
-const promptLength = ({ messages }: ChatRequest): number => {
-  let length = 0;
-  for (const { content } of messages) for (const part of content) if (part.type === 'text') length += part.text.length;
+/** The length of a prompt in characters, near enough to tell a short one from a long one. */
+const promptLength = ({ messages, tools = [] }: ChatRequest): number => {
+  let length = tools.length * TOOL_LENGTH;
+  for (const message of messages) {
+    for (const part of message.content) length += partLength(part);
+    if (message.role === 'assistant') for (const call of message.toolCalls ?? []) length += call.arguments.length;
+  }
   return length;
 };
 
-const thinks = ({ reasoningEffort = 'none' }: ChatRequest): boolean =>
+/** What a tool's description, and an image, come to: some hundred and some thousand tokens. */
+const TOOL_LENGTH = 400;
+const IMAGE_LENGTH = 6_000;
+
+const partLength = (part: UserPart): number => {
+  switch (part.type) {
+    case 'text':
+      return part.text.length;
+    case 'image':
+      return IMAGE_LENGTH;
+    default:
+      return 'data' in part && part.data !== undefined ? Math.max(IMAGE_LENGTH, part.data.length / 4) : IMAGE_LENGTH;
+  }
+};
+
+const thinks = ({ reasoningEffort = 'none' }: ChatSettings = {}): boolean =>
   reasoningEffort !== 'none' && reasoningEffort !== 'minimal';
 
 const nameOf = ({ id, vendor, provider }: CheckedTarget): TargetName => ({ id, vendor, model: provider.model });

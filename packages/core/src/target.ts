@@ -36,9 +36,9 @@ export interface Timeouts {
    * from 3 to 30 s (180 s where `reasoning` is); 30 s until 30 answers were seen.
    */
   readonly firstContent?: Duration;
-  /** Plain answers: until the whole answer is there, since a vendor shows nothing before. Default: 90 s. */
+  /** Plain answers: until the whole answer is there, since a vendor shows nothing before. Default: 90 s, 180 s where `reasoning` is. */
   readonly answer?: Duration;
-  /** Streams: the most between two events, after the first content. Default: 30 s; less where pauses are known to be short. */
+  /** Streams: between two events, after the first content. Default: 30 s; down to 15 s where pauses are known to be short. */
   readonly idle?: Duration;
   /** Streams: the whole attempt. Default: 10 min. */
   readonly total?: Duration;

@@ -232,5 +232,5 @@ const health = (router: Router): Response => {
 };
 
 /** Left alone are only targets that cool, until they are due, and those whose one probe is under way. */
-const isOpen = ({ standing, dueInMs }: TargetSnapshot): boolean =>
-  (standing !== 'cooling' && standing !== 'probing') || dueInMs === 0;
+const isOpen = ({ standing, reason, dueInMs }: TargetSnapshot): boolean =>
+  (standing !== 'cooling' && standing !== 'probing') || reason === 'slow' || dueInMs === 0;

@@ -14,6 +14,8 @@ export interface Attempt {
   readonly lateAtMs: number;
   /** No content by then: timed out. */
   readonly expiresAtMs: number;
+  /** Whether the deadline leaves it less than its timeout: then its silence says nothing. */
+  readonly cutShort: boolean;
   /** From then on a second attempt may run beside this one. */
   readonly hedgeAtMs: number;
   /** How far the request has come on its way out; kept up to date by the transport. */
@@ -40,10 +42,12 @@ export type AttemptRole =
 /** How an attempt ended. */
 type Outcome = { readonly type: 'answered' } | { readonly type: 'failed'; readonly failure: Failure };
 
+export type Expiry = 'no-connection' | 'no-content' | 'cut-short';
+
 /** Why a running attempt has to be given up now, if it has to. */
-export const expiry = (attempt: Attempt, nowMs: number): 'no-connection' | 'no-content' | undefined => {
+export const expiry = (attempt: Attempt, nowMs: number): Expiry | undefined => {
   if (attempt.outcome !== undefined) return undefined;
-  if (nowMs >= attempt.expiresAtMs) return 'no-content';
+  if (nowMs >= attempt.expiresAtMs) return attempt.cutShort ? 'cut-short' : 'no-content';
   return attempt.wire.state === 'connecting' && nowMs >= attempt.connectByMs ? 'no-connection' : undefined;
 };
 

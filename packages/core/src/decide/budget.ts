@@ -23,7 +23,7 @@ export const take = (budget: Budget): void => {
 
 /**
  * Tries of targets that should be left alone, when nothing else is left: an answer is worth more than a rule. One a second
- * for the pool, and fifteen at once: a total outage does not become a storm, and its end is found within a second.
+ * for the pool, and fifteen at once: a total outage does not become a storm, and its end is found soon.
  */
 export interface LastResorts {
   tokens: number;

@@ -25,6 +25,7 @@ export type FailureKind =
   | 'overloaded'
   | 'unreachable'
   | 'timed-out'
+  | 'cut-short'
   | 'stalled'
   | 'broken'
   | 'rate-limited'
@@ -70,6 +71,7 @@ export const FAILURE_RULES: Readonly<Record<FailureKind, FailureRule>> = {
   overloaded:        { next: 'fallback',      chargedTo: 'model',   effect: 'strike', gate: 'model',  when: '503, 529, `overloaded_error`, `UNAVAILABLE`; with a `Retry-After` the model is also left alone for that time, 60 s at most' },
   unreachable:       { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: 'DNS, refused, reset or TLS before an answer began; no connection within the connect timeout' },
   'timed-out':       { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: 'no content within the first-content timeout, no whole plain answer within the answer timeout' },
+  'cut-short':       { next: 'fallback',      chargedTo: 'nobody',  effect: 'none',   when: 'no content in the time that the deadline, or those after it, left for it: less than its timeout' },
   stalled:           { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: 'an answer that began, then nothing for the idle timeout, or not done by the total timeout' },
   broken:            { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: '200 with an error inside, without content, without its end, cut, not JSON, or a web page' },
   'rate-limited':    { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'limit',  gateMs: { first: SECOND, most: MINUTE }, when: '429' },

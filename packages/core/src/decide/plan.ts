@@ -4,10 +4,8 @@ import type { Course } from './course.ts';
 import { attemptTimeoutMs } from './deadline.ts';
 import type { Dice } from './dice.ts';
 import { FAILURE_RULES, type Failure } from './failure.ts';
-import { accessOf } from './health/health.ts';
 import { patienceFor } from './health/pace.ts';
-import { choose, type Pool } from './pool.ts';
-import { has } from './strategy.ts';
+import { choose, isUntried, type Pool } from './pool.ts';
 
 /** What to do next with a request. */
 export type Step =
@@ -18,6 +16,7 @@ export type Step =
       readonly connectByMs: number;
       readonly lateAtMs: number;
       readonly expiresAtMs: number;
+      readonly cutShort: boolean;
       readonly hedgeAtMs: number;
     }
   /** Until one of the running attempts ends, at most until then. */
@@ -32,8 +31,8 @@ export type GiveUp =
   | { readonly type: 'deadline' }
   | { readonly type: 'exhausted' };
 
-/** A probe that has not answered by then is no reason to let its caller wait: the ordinary choice starts beside it. */
-const HEDGE_PROBE_AFTER_MS = 1_000;
+/** A target in doubt that has not answered by then is no reason to let a caller wait: another starts beside it. */
+const HEDGE_DOUBTFUL_AFTER_MS = 1_000;
 
 /**
  * Decides the next step of a request from what was tried so far and the time. After a failure the next attempt starts
@@ -57,41 +56,42 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
     if (running !== undefined) running = BOTH;
     else running = attempt;
   }
-  const wait: Step = { type: 'wait', untilMs: wakeAtMs };
-  if (running === BOTH) return wait;
+  if (running === BOTH) return { type: 'wait', untilMs: wakeAtMs };
   const hedge = running === undefined ? 'no' : hedgeFor(running, pool, nowMs);
+  // Late, and no budget: traffic may have paid for it a second from now.
+  if (running !== undefined && hedge === 'no' && nowMs >= running.hedgeAtMs)
+    wakeAtMs = Math.min(wakeAtMs, nowMs + 1_000);
+  const wait: Step = { type: 'wait', untilMs: wakeAtMs };
   if (running !== undefined && hedge === 'no') return wait;
 
   const remainingMs = course.deadlineAtMs - nowMs;
   if (remainingMs <= 0) return running === undefined ? { type: 'give-up', because: { type: 'deadline' } } : wait;
-  // Beside another attempt only a sure choice helps.
-  const choice = running === undefined || hasReady(course, pool, nowMs) ? choose(pool, course, nowMs, dice) : undefined;
+  const choice = choose(pool, course, nowMs, dice, running === undefined);
   const member = choice && pool.members[choice.target];
   if (choice === undefined || member === undefined) {
-    return running === undefined ? { type: 'give-up', because: exhausted(course) } : wait;
+    return running === undefined ? { type: 'give-up', because: exhausted(course, pool) } : wait;
   }
   if (hedge === 'paid') take(pool.hedges);
 
   const { timeoutsMs } = member;
   const { streaming, size } = course;
-  const isProbe = choice.role === 'probe' || choice.role === 'last-resort';
-  const patience = patienceFor(
-    member.health.pace,
-    size,
-    { streaming, reasoning: course.reasoning || member.reasoning },
-    streaming ? timeoutsMs.firstContent : timeoutsMs.answer,
-    nowMs,
-  );
-  const timeoutMs = attemptTimeoutMs(patience.hardMs, remainingMs, choice.othersLeft);
-  const lateAtMs = nowMs + Math.min(patience.softMs, timeoutMs);
+  const load = { size, streaming, reasoning: course.reasoning || member.reasoning };
+  const setMs = streaming ? timeoutsMs.firstContent : timeoutsMs.answer;
+  const patience = patienceFor(member.health.pace, load, setMs, nowMs);
+  // Whoever comes last gets all the time there is, unless its user has set another.
+  const isLast = choice.othersLeft === 0 && running === undefined && setMs === undefined;
+  const timeoutMs = isLast ? remainingMs : attemptTimeoutMs(patience.hardMs, remainingMs, choice.othersLeft);
+  const lateAtMs = nowMs + patience.softMs;
   return {
     type: 'start',
     target: choice.target,
-    role: running === undefined ? choice.role : 'hedge',
+    // A probe keeps its role, and so its place, also beside another attempt.
+    role: running === undefined || choice.role === 'probe' ? choice.role : 'hedge',
     connectByMs: nowMs + timeoutsMs.connect,
     lateAtMs,
     expiresAtMs: nowMs + timeoutMs,
-    hedgeAtMs: isProbe ? nowMs + HEDGE_PROBE_AFTER_MS : lateAtMs,
+    cutShort: timeoutMs < patience.hardMs,
+    hedgeAtMs: choice.isDoubtful ? nowMs + HEDGE_DOUBTFUL_AFTER_MS : lateAtMs,
   };
 };
 
@@ -107,24 +107,21 @@ const wakeFor = (attempt: Attempt, nowMs: number): number => {
 
 /** Whether another attempt may start beside a running one, and whether the budget pays for it. */
 const hedgeFor = (attempt: Attempt, { members, hedges }: Pool, nowMs: number): 'no' | 'free' | 'paid' => {
-  const { role } = attempt;
-  if (role === 'hedge') return 'no';
   const standing = members[attempt.target]?.health.breaker.standing;
-  const isProbe = role === 'probe' || role === 'last-resort';
-  if (!isProbe && (standing === 'suspect' || standing === 'cooling')) return 'free';
+  const isDoubtful = standing === 'suspect' || standing === 'cooling' || standing === 'probing';
+  if (isDoubtful && nowMs >= attempt.startedAtMs + HEDGE_DOUBTFUL_AFTER_MS) return 'free';
   if (nowMs < attempt.hedgeAtMs) return 'no';
-  if (isProbe) return 'free';
   return mayTake(hedges) ? 'paid' : 'no';
 };
 
-/** Whether an untried target is ready for certain, so that choosing takes neither a probe's place nor the last resort. */
-const hasReady = (course: Course, { members }: Pool, nowMs: number): boolean =>
-  members.some(({ health }, i) => has(course.able, i) && !has(course.tried, i) && accessOf(health, nowMs) === 'ready');
-
-/** When every target has refused this very request, its caller has to hear why; another try would not help. */
-const exhausted = ({ attempts }: Course): GiveUp => {
+/**
+ * When every target has refused this very request, its caller has to hear why; another try would not help. One that is
+ * only left alone for now might still take it.
+ */
+const exhausted = (course: Course, { members }: Pool): GiveUp => {
+  if (members.some((member, i) => isUntried(course, i, member))) return { type: 'exhausted' };
   let last: Failure | undefined;
-  for (const { outcome } of attempts) {
+  for (const { outcome } of course.attempts) {
     if (outcome?.type !== 'failed' || FAILURE_RULES[outcome.failure.kind].chargedTo !== 'request') {
       return { type: 'exhausted' };
     }

@@ -31,8 +31,10 @@ export interface TimeoutsMs {
   readonly connect: number;
   /** Undefined: learned. */
   readonly firstContent: number | undefined;
-  readonly answer: number;
-  readonly idle: number;
+  /** Undefined: by what the model does first, see pace.ts. */
+  readonly answer: number | undefined;
+  /** Undefined: learned. */
+  readonly idle: number | undefined;
   readonly total: number;
 }
 
@@ -41,6 +43,8 @@ export interface Choice {
   readonly role: AttemptRole;
   /** Candidates that are left after this one. */
   readonly othersLeft: number;
+  /** Not known to be well: another may soon start beside it. */
+  readonly isDoubtful: boolean;
 }
 
 /**
@@ -51,16 +55,24 @@ export interface Choice {
  *    the first pick of a request, where a failure costs least. After a vendor could not be reached, or is in trouble with
  *    several models, other vendors' targets go before its own.
  * 2. Suspects, targets due for a probe, and what the ramp held back.
- * 3. Targets that should be left alone, the one that is due back soonest first: if one of them can answer, the caller
- *    gets the answer. Behind a budget, so that a total outage does not become a storm.
+ * 3. Where nothing else runs: targets that are being probed, since their time has passed and they may be back.
+ * 4. Likewise: targets that should be left alone, the one that is due back soonest first. If one of them can answer, the
+ *    caller gets the answer. Behind a budget, so that a total outage does not become a storm.
  */
-export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice): Choice | undefined => {
+export const choose = (
+  pool: Pool,
+  course: Course,
+  nowMs: number,
+  dice: Dice,
+  nothingRuns: boolean,
+): Choice | undefined => {
   const { members, lastResorts } = pool;
   const first = course.attempts.length === 0;
   let ready = 0;
   let elsewhere = 0;
   let second = 0;
   let due = 0;
+  let probing = 0;
   let last = -1;
   let others = -1;
   for (let i = 0; i < members.length; i++) {
@@ -69,37 +81,39 @@ export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice): C
     const access = accessOf(member.health, nowMs);
     if (access === 'closed') continue;
     others += 1;
-    if (access === 'last-resort') {
-      if (last < 0 || backAtMs(pool, i, nowMs) < backAtMs(pool, last, nowMs)) last = i;
-      continue;
-    }
     const bit = 1 << i;
-    if (access === 'due') due |= bit;
-    const share = access === 'ready' ? shareOf(member.health.breaker, nowMs) : 1;
-    const isFirstClass = access === 'due' ? first : access === 'ready' && (share === 1 || dice() < share);
-    if (!isFirstClass) second |= bit;
-    else {
-      ready |= bit;
-      if (!isAvoided(course, member, pool)) elsewhere |= bit;
+    if (access === 'probing') probing |= bit;
+    else if (access === 'last-resort') {
+      if (last < 0 || backAtMs(pool, i, nowMs) < backAtMs(pool, last, nowMs)) last = i;
+    } else {
+      if (access === 'due') due |= bit;
+      const share = access === 'ready' ? shareOf(member.health.breaker, nowMs) : 1;
+      const isFirstClass = access === 'due' ? first : access === 'ready' && (share === 1 || dice() < share);
+      if (!isFirstClass) second |= bit;
+      else {
+        ready |= bit;
+        if (!isAvoided(course, member, pool, nowMs)) elsewhere |= bit;
+      }
     }
   }
-  const candidates = elsewhere || ready || second;
+  const candidates = elsewhere || ready || second || (nothingRuns ? probing : 0);
   if (candidates !== 0) {
     const target = pick(pool, { candidates, request: course.request, nowMs, dice });
-    return { target, role: has(due, target) ? 'probe' : first ? 'first' : 'fallback', othersLeft: others };
+    const role = has(due, target) ? 'probe' : first ? 'first' : 'fallback';
+    return { target, role, othersLeft: others, isDoubtful: role === 'probe' || !has(ready, target) };
   }
-  if (last < 0 || !mayTryLastResort(lastResorts, nowMs)) return undefined;
+  if (!nothingRuns || last < 0 || !mayTryLastResort(lastResorts, nowMs)) return undefined;
   takeLastResort(lastResorts, nowMs);
-  return { target: last, role: 'last-resort', othersLeft: others };
+  return { target: last, role: 'last-resort', othersLeft: others, isDoubtful: true };
 };
 
 /** Whether this request has already met a trouble at the member's vendor that its other models are likely to share. */
-const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool): boolean =>
+const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool, nowMs: number): boolean =>
   attempts.some(({ target, outcome }) => {
     if (outcome?.type !== 'failed' || members[target]?.health.breaker.domain !== health.breaker.domain) return false;
     const { kind } = outcome.failure;
     if (kind === 'unreachable') return true;
-    return FAILURE_RULES[kind].effect === 'strike' && isTroubled(health.breaker.domain);
+    return FAILURE_RULES[kind].effect === 'strike' && isTroubled(health.breaker.domain, nowMs);
   });
 
 /** A strategy of the user's own may throw, or name what is no candidate: then the pool's order serves. */
@@ -118,7 +132,8 @@ const pickOrNone = (picker: Picker, context: PickContext): number => {
   }
 };
 
-const isUntried = (course: Course, index: number, { contextWindow }: Member): boolean =>
+/** Whether a target could take this request at all, and has not been asked. */
+export const isUntried = (course: Course, index: number, { contextWindow }: Member): boolean =>
   has(course.able, index) &&
   !has(course.tried, index) &&
   (course.windowAbove === undefined || (contextWindow !== undefined && contextWindow > course.windowAbove));

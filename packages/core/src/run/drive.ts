@@ -1,4 +1,4 @@
-import { type Attempt, expiry, isNewlyLate } from '../decide/attempt.ts';
+import { type Attempt, type Expiry, expiry, isNewlyLate } from '../decide/attempt.ts';
 import type { Course } from '../decide/course.ts';
 import type { Failure } from '../decide/failure.ts';
 import { type GiveUp, nextStep, type Step } from '../decide/plan.ts';
@@ -76,6 +76,7 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
       connectByMs: step.connectByMs,
       lateAtMs: step.lateAtMs,
       expiresAtMs: step.expiresAtMs,
+      cutShort: step.cutShort,
       hedgeAtMs: step.hedgeAtMs,
       wire,
       silent: false,
@@ -116,23 +117,23 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
 
   /**
    * Whoever did not win is stopped, but for a probe: it was sent to learn something, so it may run until its first
-   * content or its time-out. Were it stopped, a target that hangs would be probed, and waited for, again and again.
+   * content or its time-out, whether its caller is still there or not. Were it stopped, a target that hangs would be
+   * probed, and waited for, again and again.
    */
   const stopLosers = (winner: Flight<T> | undefined): void => {
     for (const flight of flights) {
       const { role, startedAtMs, expiresAtMs, outcome } = flight.attempt;
       if (flight === winner || outcome !== undefined) continue;
-      if (winner === undefined || (role !== 'probe' && role !== 'last-resort')) {
+      if (role !== 'probe' && role !== 'last-resort') {
+        if (winner !== undefined) journal.lost(flight.attempt);
         cancel(flight, ABORTED);
         continue;
       }
       const leftMs = expiresAtMs - system.nowMs();
-      const stop = system.schedule(leftMs, () => cancel(flight, expired('no-content', expiresAtMs - startedAtMs)));
-      const abort = (): void => cancel(flight, ABORTED);
-      callerSignal?.addEventListener('abort', abort);
+      const why = flight.attempt.cutShort ? 'cut-short' : 'no-content';
+      const stop = system.schedule(leftMs, () => cancel(flight, expired(why, expiresAtMs - startedAtMs)));
       flight.onEnd = () => {
         stop();
-        callerSignal?.removeEventListener('abort', abort);
         flight.controller.abort();
       };
     }
@@ -174,10 +175,17 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
 
 const ABORTED: Failure = { kind: 'aborted', message: 'stopped, since nobody waits for it any more' };
 
-const expired = (why: 'no-connection' | 'no-content', afterMs: number): Failure =>
-  why === 'no-connection'
-    ? { kind: 'unreachable', message: `no connection within ${Math.round(afterMs)} ms` }
-    : { kind: 'timed-out', message: `no content within ${Math.round(afterMs)} ms` };
+const expired = (why: Expiry, afterMs: number): Failure => {
+  const ms = `${Math.round(afterMs)} ms`;
+  switch (why) {
+    case 'no-connection':
+      return { kind: 'unreachable', message: `no connection within ${ms}` };
+    case 'no-content':
+      return { kind: 'timed-out', message: `no content within ${ms}` };
+    case 'cut-short':
+      return { kind: 'cut-short', message: `no content within ${ms}, which is all that the deadline left for it` };
+  }
+};
 
 /** After "too long" only a target with a larger window may follow; one that names no window counts as the smallest. */
 const learnWindow = (course: Course, pool: Pool, attempt: Attempt, failure: Failure): void => {

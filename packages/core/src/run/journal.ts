@@ -3,13 +3,14 @@ import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
 import { conditionOf } from '../decide/health/health.ts';
 import {
   type HealthChange,
-  type Load,
   observeComplete,
   observeContent,
   observeFailure,
+  observeLoss,
   observeSilence,
   observeStart,
 } from '../decide/health/observe.ts';
+import type { Load } from '../decide/health/pace.ts';
 import { addSample } from '../decide/health/quantiles.ts';
 import type { Member, Pool } from '../decide/pool.ts';
 import type { AttemptReport } from '../errors.ts';
@@ -61,7 +62,7 @@ export class Journal {
     const { health } = this.#member(attempt.target);
     this.#emit({ ...this.#names('attempt-ended', endedAtMs), attempt: this.report(attempt) });
     if (outcome.type === 'answered') {
-      this.#changed(attempt, observeContent(health, attempt, this.#load, endedAtMs, this.#system.dice));
+      this.#changed(attempt, observeContent(health, attempt, this.#loadOf(attempt), endedAtMs, this.#system.dice));
     }
     if (outcome.type === 'failed') this.#failed(attempt, outcome.failure, endedAtMs);
   }
@@ -72,6 +73,11 @@ export class Journal {
     this.#changed(attempt, observeSilence(health, attempt, this.#system.nowMs(), this.#system.dice));
   }
 
+  /** An attempt gives way to another that has answered. */
+  lost(attempt: Attempt): void {
+    observeLoss(this.#member(attempt.target).health, attempt, this.#loadOf(attempt), this.#system.nowMs());
+  }
+
   /** Two events of a stream came so long after one another. */
   paused(attempt: Attempt, gapMs: number): void {
     addSample(this.#member(attempt.target).health.pace.gap, gapMs, this.#system.nowMs());
@@ -79,7 +85,7 @@ export class Journal {
 
   /** The whole answer is there. */
   completed(attempt: Attempt): void {
-    observeComplete(this.#member(attempt.target).health);
+    observeComplete(this.#member(attempt.target).health, attempt);
   }
 
   /** The answer broke off after its first content. */
@@ -107,7 +113,7 @@ export class Journal {
 
   #failed(attempt: Attempt, failure: Failure, nowMs: number): void {
     const { health } = this.#member(attempt.target);
-    this.#changed(attempt, observeFailure(health, attempt, failure, this.#load, nowMs, this.#system.dice));
+    this.#changed(attempt, observeFailure(health, attempt, failure, nowMs, this.#system.dice));
   }
 
   #changed(attempt: Attempt, change: HealthChange): void {
@@ -128,6 +134,11 @@ export class Journal {
       reason,
       untilMs,
     });
+  }
+
+  #loadOf({ target }: Attempt): Load {
+    const { size, streaming, reasoning } = this.#load;
+    return { size, streaming, reasoning: reasoning || this.#member(target).reasoning };
   }
 
   #member(target: number): Member {

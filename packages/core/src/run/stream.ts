@@ -56,6 +56,8 @@ interface Relay {
 export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGenerator<ChatEvent, void> {
   const { flight, journal, timeoutsMs, callerSignal } = relay;
   let over = false;
+  // The vendor has said that it finished: what comes after that is bookkeeping.
+  let finished = false;
   // What the caller takes to read is no time of the vendor's.
   let readingMs = 0;
   const breakOff = (failure: Failure): BrokeOff => {
@@ -87,6 +89,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
       else {
         const gotAtMs = relay.system.nowMs();
         journal.paused(flight.attempt, gotAtMs - askedAtMs);
+        finished ||= next.value.type === 'finish';
         yield next.value;
         readingMs += relay.system.nowMs() - gotAtMs;
       }
@@ -95,7 +98,12 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     journal.completed(flight.attempt);
   } finally {
     // The consumer broke off. Some SDKs leave the connection open when their iterator is left, so it is closed here.
-    if (!over) flight.controller.abort();
+    if (!over) {
+      if (finished) journal.completed(flight.attempt);
+      flight.controller.abort();
+    }
+    // Its own clean-up, which nobody waits for: a pending event may hold it back.
+    opened.rest?.return?.()?.catch(() => {});
   }
 }
 

@@ -159,8 +159,8 @@ test('two models of one vendor that fall together make the third suspect; those 
     noteCooled(domain, breaker, nowMs, middle);
   }
   expect(c.standing).toBe('suspect');
-  expect(isTroubled(domain)).toBe(true);
-  expect(isTroubled(newDomain())).toBe(false);
+  expect([isTroubled(domain, 5_000), isTroubled(domain, 60_000)]).toEqual([true, false]);
+  expect(isTroubled(newDomain(), 0)).toBe(false);
 });
 
 test('whatever happens: no cooling is longer than 36 s, a new standing that changes what is known is a new epoch', () => {

@@ -16,6 +16,7 @@ export interface Breaker {
   standing: Standing;
   /** Failures in a row. */
   strikes: number;
+  struckAtMs: number;
   /** Attempts in a row that were silent for the soft time, with no first content from anybody in between. */
   silences: number;
   /** What the last strike was. */
@@ -61,13 +62,14 @@ export const newBreaker = (domain: Domain): Breaker => {
   const breaker: Breaker = {
     standing: 'ready',
     strikes: 0,
+    struckAtMs: Number.NEGATIVE_INFINITY,
     silences: 0,
     reason: undefined,
     untilMs: 0,
     coolingMs: 0,
     proofs: 0,
     misses: 0,
-    sinceMs: 0,
+    sinceMs: Number.NEGATIVE_INFINITY,
     epoch: 0,
     window: newWindow(),
     history: { ...PRIOR, atMs: 0 },
@@ -97,9 +99,13 @@ export const beginProbe = (breaker: Breaker): void => {
   breaker.epoch += 1;
 };
 
-/** The probe ended without telling anything: its caller left. The next request may probe at once. */
-export const dropProbe = (breaker: Breaker): void => {
+/**
+ * The probe ended without telling anything: its caller left, or the request was at fault. The next request may probe at
+ * once, unless this one had waited in vain for a while: then not before the first cooling has passed again.
+ */
+export const dropProbe = (breaker: Breaker, inVain: boolean, nowMs: number, dice: Dice): void => {
   breaker.standing = 'cooling';
+  breaker.untilMs = inVain ? nowMs + spread(COOLING_MS.first, dice) : nowMs;
   breaker.epoch += 1;
 };
 
@@ -132,6 +138,7 @@ export const strike = (
   // A last resort: that it fails is what was expected, and no reason to leave the target alone for longer.
   if (breaker.standing === 'cooling') return false;
   breaker.strikes += 1;
+  breaker.struckAtMs = nowMs;
   breaker.reason = reason;
   if (breaker.standing === 'ready' || breaker.standing === 'suspect') {
     if (wasSilent) worsen(breaker.window, nowMs);
@@ -162,7 +169,8 @@ export const noteContent = (
   if (breaker.standing === 'probing' || breaker.standing === 'cooling') return noteProof(breaker, tooSlow, nowMs, dice);
   if (!wasSilent) note(breaker, 'good', nowMs);
   if (breaker.standing !== 'suspect') return false;
-  breaker.standing = 'ready';
+  // Back to where it was: perhaps on its ramp.
+  breaker.standing = nowMs - breaker.sinceMs < RAMP.ms ? 'ramping' : 'ready';
   breaker.reason = undefined;
   return true;
 };
@@ -200,6 +208,8 @@ const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice
   }
   breaker.standing = 'ramping';
   breaker.sinceMs = nowMs;
+  breaker.proofs = 0;
+  breaker.misses = 0;
   // Halved, not forgotten: a target that comes and goes is not trusted at once.
   breaker.coolingMs /= 2;
   clearWindow(breaker.window);
@@ -219,7 +229,7 @@ const cool = (breaker: Breaker, reason: BreakerReason, nowMs: number, dice: Dice
 
 const nextCoolingMs = ({ standing, coolingMs, sinceMs }: Breaker, nowMs: number): number => {
   if (standing === 'probing') return Math.min(COOLING_MS.most, Math.max(COOLING_MS.first, coolingMs * 2));
-  if (standing === 'ready' && nowMs - sinceMs >= FORGIVEN_AFTER_MS) return COOLING_MS.first;
+  if (standing !== 'ramping' && nowMs - sinceMs >= FORGIVEN_AFTER_MS) return COOLING_MS.first;
   return Math.max(COOLING_MS.first, coolingMs);
 };
 

@@ -25,8 +25,10 @@ export const noteCooled = (domain: Domain, cooled: Breaker, nowMs: number, dice:
 };
 
 /** Whether two or more of the vendor's models are in trouble now. */
-export const isTroubled = ({ breakers }: Domain): boolean => {
+export const isTroubled = ({ breakers }: Domain, nowMs: number): boolean => {
   let down = 0;
-  for (const { standing } of breakers) if (standing !== 'ready' && standing !== 'ramping') down += 1;
+  for (const { standing, untilMs } of breakers) {
+    if ((standing === 'cooling' || standing === 'suspect') && nowMs < untilMs) down += 1;
+  }
   return down >= 2;
 };

@@ -43,7 +43,7 @@ export const closeGate = (gate: Gate, failure: Failure, startedAtMs: number, now
   const again = gate.reason !== undefined && startedAtMs >= gate.closedAtMs;
   if (gate.reason === undefined) gate.closings = 0;
   else if (again) gate.closings += 1;
-  const asked = failure.retryAfterMs;
+  const asked = Number.isFinite(failure.retryAfterMs) ? failure.retryAfterMs : undefined;
   const guess = rule.gateMs ?? { first: 0, most: 0 };
   const waitMs =
     asked === undefined

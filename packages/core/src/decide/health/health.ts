@@ -72,6 +72,8 @@ export type Access =
   | 'suspect'
   /** Left alone for long enough: the next attempt is a probe. */
   | 'due'
+  /** One attempt is about to tell whether it is back. */
+  | 'probing'
   /** Only when nothing else is left. */
   | 'last-resort'
   | 'closed';
@@ -81,8 +83,8 @@ export const accessOf = ({ breaker, gates }: TargetHealth, nowMs: number): Acces
   for (const name of GATE_NAMES) {
     const state = gateState(gates[name], nowMs);
     if (state === 'closed') return 'closed';
-    if (state === 'on-trial') access = 'last-resort';
-    else if (state === 'due' && access !== 'last-resort') access = 'due';
+    if (state === 'on-trial' && access !== 'last-resort') access = 'probing';
+    else if (state === 'due' && access !== 'last-resort' && access !== 'probing') access = 'due';
   }
   return access;
 };
@@ -90,6 +92,7 @@ export const accessOf = ({ breaker, gates }: TargetHealth, nowMs: number): Acces
 const accessOfBreaker = (breaker: Breaker, nowMs: number): Access => {
   if (breaker.standing === 'ready' || breaker.standing === 'ramping') return 'ready';
   if (isDue(breaker, nowMs)) return 'due';
+  if (breaker.standing === 'probing') return 'probing';
   // One that is slow still answers: whoever has nothing better takes it, without any budget.
   return breaker.standing === 'suspect' || breaker.reason === 'slow' ? 'suspect' : 'last-resort';
 };

@@ -5,18 +5,12 @@ import { beginProbe, clearStrikes, dropProbe, isDue, noteContent, noteSilence, s
 import { noteCooled } from './domain.ts';
 import { closeGate, gateState, passGate } from './gate.ts';
 import { GATE_NAMES, type TargetHealth } from './health.ts';
-import { quantileFor } from './pace.ts';
+import { type Load, proofMsFor, samplesOf } from './pace.ts';
 import { addSample } from './quantiles.ts';
 import { isUsual } from './window.ts';
 
 /** What an observation changed, for whoever wants to know. */
 export type HealthChange = 'suspected' | 'cooled' | 'gated' | 'recovered' | undefined;
-
-/** What of a request its target's pace depends on. */
-export interface Load {
-  readonly size: number;
-  readonly streaming: boolean;
-}
 
 /** An attempt begins: a probe takes the one place there is. */
 export const observeStart = (health: TargetHealth, role: AttemptRole, nowMs: number): void => {
@@ -51,9 +45,7 @@ export const observeContent = (
   const tookMs = nowMs - attempt.startedAtMs;
   const before = breaker.standing;
   // Slower than all but one in twenty of a healthy target: not back yet.
-  const tooSlow =
-    before === 'probing' &&
-    tookMs > (quantileFor(pace, load.size, load.streaming, 0.95, nowMs) ?? Number.POSITIVE_INFINITY);
+  const tooSlow = before === 'probing' && tookMs > proofMsFor(pace, load, nowMs);
   if (noteContent(breaker, { wasSilent: attempt.silent, tooSlow }, nowMs, dice)) {
     if (breaker.standing === 'cooling') return afterTrouble(health, nowMs, dice);
     recovered = true;
@@ -62,9 +54,15 @@ export const observeContent = (
   return recovered ? 'recovered' : undefined;
 };
 
+/** An attempt gives way to another that has answered. */
+export const observeLoss = (health: TargetHealth, attempt: Attempt, load: Load, nowMs: number): void => {
+  if (attempt.silent) learn(health, attempt, load, nowMs);
+};
+
 /** The whole answer arrived. Content alone does not clear strikes: a stream that always breaks off would stay ready. */
-export const observeComplete = ({ breaker }: TargetHealth): void => {
-  if (breaker.standing === 'ready') clearStrikes(breaker);
+export const observeComplete = ({ breaker }: TargetHealth, attempt: Attempt): void => {
+  // An answer that began before the last failure says nothing about what comes after it.
+  if (breaker.standing === 'ready' && attempt.startedAtMs >= breaker.struckAtMs) clearStrikes(breaker);
 };
 
 /** The attempt failed, before its content or after. Only what the failure is charged to hears of it. */
@@ -72,16 +70,16 @@ export const observeFailure = (
   health: TargetHealth,
   attempt: Attempt,
   failure: Failure,
-  load: Load,
   nowMs: number,
   dice: Dice,
 ): HealthChange => {
   const { breaker, gates } = health;
   const rule = FAILURE_RULES[failure.kind];
-  if (failure.kind === 'aborted' && attempt.silent) learn(health, attempt, load, nowMs);
   const current = attempt.epoch === breaker.epoch;
   let change: HealthChange;
-  if (rule.effect === 'strike' && current && strike(breaker, failure.kind, attempt.silent, nowMs, dice)) {
+  // A last resort that joined a probe and failed leaves it to the probe to tell.
+  const tells = current && !(attempt.role === 'last-resort' && breaker.standing === 'probing');
+  if (rule.effect === 'strike' && tells && strike(breaker, failure.kind, attempt.silent, nowMs, dice)) {
     change = afterTrouble(health, nowMs, dice);
   }
   // An overloaded model is gated only for a time that the vendor named; strikes see to the rest.
@@ -90,8 +88,9 @@ export const observeFailure = (
     change = 'gated';
   }
   // A probe that was refused for its key or its request has told nothing about the model, and makes room for the next.
-  if (rule.effect !== 'strike' && current && attempt.role === 'probe' && breaker.standing === 'probing')
-    dropProbe(breaker);
+  if (rule.effect !== 'strike' && current && attempt.role === 'probe' && breaker.standing === 'probing') {
+    dropProbe(breaker, nowMs >= attempt.hedgeAtMs, nowMs, dice);
+  }
   releaseTrials(health, attempt);
   return change;
 };
@@ -102,8 +101,8 @@ export const observeFailure = (
  * be cut off where we stop waiting, and we would stop waiting sooner and sooner. A hedge teaches nothing: only the quick
  * ones win.
  */
-const learn = ({ breaker, pace }: TargetHealth, attempt: Attempt, { size, streaming }: Load, nowMs: number): void => {
-  const samples = (streaming ? pace.firstContent : pace.answer)[size];
+const learn = ({ breaker, pace }: TargetHealth, attempt: Attempt, load: Load, nowMs: number): void => {
+  const samples = samplesOf(pace, load);
   if (
     samples === undefined ||
     attempt.role === 'hedge' ||

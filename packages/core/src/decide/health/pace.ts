@@ -1,21 +1,31 @@
 import { isStale, newQuantiles, type Quantiles, quantile, sampleCount } from './quantiles.ts';
 
-/** How fast a target answers while it is well, in ms: learned, so that "too long" means too long for this target. */
+/**
+ * How fast a target answers while it is well, in ms: learned, so that "too long" means too long for this target. By what
+ * is asked of it, and by the size of the prompt.
+ */
 export interface Pace {
-  /** To the first content of a stream, by the size of the prompt. */
-  readonly firstContent: readonly Quantiles[];
-  /** To a whole plain answer, by the size of the prompt. */
-  readonly answer: readonly Quantiles[];
+  /** To the first content of a stream. */
+  readonly stream: readonly Quantiles[];
+  /** The same, where the model thinks first: a measure of its own, or quick answers would make thinking look late. */
+  readonly 'thinking stream': readonly Quantiles[];
+  /** To a whole plain answer. */
+  readonly plain: readonly Quantiles[];
+  readonly 'thinking plain': readonly Quantiles[];
   /** Between two events of a stream. */
   readonly gap: Quantiles;
 }
+
+type Kind = Exclude<keyof Pace, 'gap'>;
 
 /** Upper ends of the sizes that are told apart, in tokens: the first content comes later after a longer prompt. */
 const SIZES = [1_000, 8_000, 32_000, Number.POSITIVE_INFINITY] as const;
 
 export const newPace = (): Pace => ({
-  firstContent: SIZES.map(newQuantiles),
-  answer: SIZES.map(newQuantiles),
+  stream: SIZES.map(newQuantiles),
+  'thinking stream': SIZES.map(newQuantiles),
+  plain: SIZES.map(newQuantiles),
+  'thinking plain': SIZES.map(newQuantiles),
   gap: newQuantiles(),
 });
 
@@ -24,6 +34,21 @@ export const sizeOf = (promptCharacters: number): number => SIZES.findIndex((tok
 
 /** Fewer samples than this tell nothing of a 99th percentile. */
 const ENOUGH = 30;
+
+/** What of a request its target's pace depends on. */
+export interface Load {
+  readonly size: number;
+  readonly streaming: boolean;
+  readonly reasoning: boolean;
+}
+
+const kindOf = ({ streaming, reasoning }: Load): Kind => {
+  if (streaming) return reasoning ? 'thinking stream' : 'stream';
+  return reasoning ? 'thinking plain' : 'plain';
+};
+
+/** What attempts of this load are measured by. */
+export const samplesOf = (pace: Pace, load: Load): Quantiles | undefined => pace[kindOf(load)][load.size];
 
 /** When an attempt is late, and when it is given up, in ms after its start. */
 export interface Patience {
@@ -41,41 +66,31 @@ interface Limits {
 const SECOND = 1_000;
 
 // biome-ignore format: reads as a table
-const LIMITS: Readonly<Record<'stream' | 'reasoning' | 'plain', Limits>> = {
-  stream:    { cold: { softMs:  8 * SECOND, hardMs:  30 * SECOND }, least: { softMs: 1 * SECOND, hardMs:  3 * SECOND }, most: { softMs: 20 * SECOND, hardMs:  30 * SECOND } },
+const LIMITS: Readonly<Record<Kind, Limits>> = {
+  stream:            { cold: { softMs:   8 * SECOND, hardMs:  30 * SECOND }, least: { softMs: 1 * SECOND, hardMs:   3 * SECOND }, most: { softMs:  20 * SECOND, hardMs:  30 * SECOND } },
   // Models that think first may be silent for minutes, and are well.
-  reasoning: { cold: { softMs: 60 * SECOND, hardMs: 180 * SECOND }, least: { softMs: 1 * SECOND, hardMs:  3 * SECOND }, most: { softMs: 60 * SECOND, hardMs: 180 * SECOND } },
-  // A long answer takes long, so that lateness says less; what a plain attempt may take is set, not learned.
-  plain:     { cold: { softMs: 20 * SECOND, hardMs:  90 * SECOND }, least: { softMs: 2 * SECOND, hardMs: 90 * SECOND }, most: { softMs: 60 * SECOND, hardMs:  90 * SECOND } },
+  'thinking stream': { cold: { softMs:  60 * SECOND, hardMs: 180 * SECOND }, least: { softMs: 1 * SECOND, hardMs:   3 * SECOND }, most: { softMs:  60 * SECOND, hardMs: 180 * SECOND } },
+  // A long answer takes long, so that lateness says less; what a plain attempt may take is not learned.
+  plain:             { cold: { softMs:  20 * SECOND, hardMs:  90 * SECOND }, least: { softMs: 2 * SECOND, hardMs:  90 * SECOND }, most: { softMs:  60 * SECOND, hardMs:  90 * SECOND } },
+  'thinking plain':  { cold: { softMs: 120 * SECOND, hardMs: 180 * SECOND }, least: { softMs: 2 * SECOND, hardMs: 180 * SECOND }, most: { softMs: 120 * SECOND, hardMs: 180 * SECOND } },
 };
 
 /**
  * How long to wait for an attempt: late beyond the 99th percentile of its like, lost beyond three times that, within
  * limits. `setMs`, where the user has set a timeout, is the hard one.
  */
-export const patienceFor = (
-  pace: Pace,
-  size: number,
-  { streaming, reasoning }: { readonly streaming: boolean; readonly reasoning: boolean },
-  setMs: number | undefined,
-  nowMs: number,
-): Patience => {
-  const { cold, least, most } = LIMITS[streaming ? (reasoning ? 'reasoning' : 'stream') : 'plain'];
-  const q99 = quantileFor(pace, size, streaming, 0.99, nowMs);
+export const patienceFor = (pace: Pace, load: Load, setMs: number | undefined, nowMs: number): Patience => {
+  const { cold, least, most } = LIMITS[kindOf(load)];
+  const q99 = quantileFor(pace, load, 0.99, nowMs);
   const softMs = q99 === undefined ? cold.softMs : clamp(q99, least.softMs, most.softMs);
   const hardMs = setMs ?? (q99 === undefined ? cold.hardMs : clamp(3 * q99, least.hardMs, most.hardMs));
   return { softMs: Math.min(softMs, hardMs), hardMs };
 };
 
 /** A quantile of what attempts of this size took, or, where too few of them were seen, of all sizes; else undefined. */
-export const quantileFor = (
-  pace: Pace,
-  size: number,
-  streaming: boolean,
-  q: number,
-  nowMs: number,
-): number | undefined => {
-  const bySize = streaming ? pace.firstContent : pace.answer;
+export const quantileFor = (pace: Pace, load: Load, q: number, nowMs: number): number | undefined => {
+  const { size } = load;
+  const bySize = pace[kindOf(load)];
   const own = bySize[size];
   if (own !== undefined && isEnough(own, nowMs)) return quantile(own, q);
   // A larger neighbour is no measure for a small prompt, but the smaller ones are for a larger: never too patient.
@@ -92,8 +107,25 @@ const isEnough = (quantiles: Quantiles, nowMs: number): boolean =>
 /** A prompt of a size that was not seen yet is not held to the times of smaller ones. */
 const COLD_MS = LIMITS.stream.cold.softMs;
 
-/** How long a stream may pause: twenty times its 99th percentile, and at least 5 s; never longer than what is set. */
-export const idleFor = ({ gap }: Pace, setMs: number): number =>
-  sampleCount(gap) < ENOUGH ? setMs : Math.min(setMs, Math.max(5 * SECOND, 20 * quantile(gap, 0.99)));
+/**
+ * How long a stream may pause: what is set; else 30 s, or twenty times the 99th percentile of its pauses, and at least 15 s:
+ * a model that searches or calls a tool on its own side is silent for longer than between two words.
+ */
+export const idleFor = ({ gap }: Pace, setMs: number | undefined): number => {
+  if (setMs !== undefined) return setMs;
+  const { least, most, enough } = IDLE;
+  return sampleCount(gap) < enough ? most : clamp(20 * quantile(gap, 0.99), least, most);
+};
+
+const IDLE = { least: 15 * SECOND, most: 30 * SECOND, enough: 1_000 } as const;
+
+/**
+ * The time in which a probe has to answer: a healthy target is slower than this once in twenty. Never less than the least
+ * patience, since nobody minds the difference.
+ */
+export const proofMsFor = (pace: Pace, load: Load, nowMs: number): number => {
+  const q95 = quantileFor(pace, load, 0.95, nowMs);
+  return q95 === undefined ? Number.POSITIVE_INFINITY : Math.max(q95, LIMITS[kindOf(load)].least.softMs);
+};
 
 const clamp = (value: number, least: number, most: number): number => Math.min(most, Math.max(least, value));

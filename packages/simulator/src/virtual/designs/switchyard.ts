@@ -1,0 +1,22 @@
+import { createRouter, isRouterError } from '@switchyard/core';
+import type { Design } from './design.ts';
+
+/** The router itself, as in production but for its clock and its dice. */
+export const switchyard: Design = {
+  name: 'switchyard',
+  connect({ world, targets, route, onEvent }) {
+    const router = createRouter({ routes: { pool: { ...route, pool: targets } }, system: world, onEvent });
+    return {
+      async ask(request, { stream, deadlineMs }) {
+        try {
+          if (!stream) await router.chat('pool', request, { deadlineMs });
+          else for await (const _ of router.stream('pool', request, { deadlineMs }));
+          return 'answered';
+        } catch (error) {
+          if (!isRouterError(error)) throw error;
+          return error.code === 'answer-broke-off' ? 'broke-off' : 'failed';
+        }
+      },
+    };
+  },
+};

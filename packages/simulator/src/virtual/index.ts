@@ -1,0 +1,19 @@
+/** Outages of a pool played in virtual time, with the router itself in the middle: an hour of traffic in seconds. */
+export { BAR_RATES, type Result } from './bars.ts';
+export { chart } from './chart.ts';
+export type { AskOptions, Client, Design, Ending, Scene } from './designs/design.ts';
+export { DESIGNS } from './designs/index.ts';
+export type { Gamma, LogNormal, Zipf } from './draw.ts';
+export type { VirtualEffect, VirtualFault } from './fault.ts';
+export { type HoldOptions, holdBars, type Verdict } from './hold.ts';
+export { type Job, runJob } from './job.ts';
+export type { Measures, Span, TargetMeasures } from './measure.ts';
+export { parseScenario } from './parse.ts';
+export type { AttemptRecord, RequestRecord, TargetRecord } from './record.ts';
+export { type Rehearsal, rehearse } from './rehearse.ts';
+export type { Scenario } from './scenario.ts';
+export { SCENARIOS } from './scenarios/index.ts';
+export { type Slice, seriesOf } from './series.ts';
+export type { Arrivals, RequestKind } from './traffic.ts';
+export type { VirtualVendorOptions } from './vendor.ts';
+export { World } from './world.ts';

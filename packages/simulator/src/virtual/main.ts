@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { chart } from './chart.ts';
+import { DESIGNS } from './designs/index.ts';
+import { holdBars } from './hold.ts';
+import { type Job, runJobs } from './job.ts';
+import { loadScenario } from './load.ts';
+import { rehearse } from './rehearse.ts';
+import { barsTable, scenarioTable, targetLog } from './report.ts';
+import { SCENARIOS } from './scenarios/index.ts';
+import { seriesOf } from './series.ts';
+
+const USAGE = `Plays the outages of a pool in virtual time, with the router itself in the middle.
+
+  simulate <scenario>   a name from below, a JSON file, or a module whose default export is a scenario
+  simulate --bars       every bar, measured: exit code 1 when one does not hold
+
+  --seeds <n>           runs of each kind, seeded 1 to n; default 3, for the bars 15
+  --seed <n>            this seed alone, and a log of what the router made of its targets
+  --rate <n>            requests per second, instead of the scenario's
+  --rates <n,n,…>       the same for the bars; default 1,10,50
+  --no-baselines        the router alone
+  --chart <file>        where the picture of the first run goes; default rehearsal-<scenario>.svg
+  --json                numbers instead of a table
+
+${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(20)}  ${about}`).join('\n')}`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  allowNegative: true,
+  options: {
+    bars: { type: 'boolean' },
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+    rate: { type: 'string' },
+    rates: { type: 'string', default: '1,10,50' },
+    baselines: { type: 'boolean', default: true },
+    chart: { type: 'string' },
+    json: { type: 'boolean' },
+  },
+});
+const designs = DESIGNS.slice(0, values.baselines ? undefined : 1).map(({ name }) => name);
+
+const runAll = (jobs: readonly Job[]): ReturnType<typeof runJobs> => {
+  const show = process.stderr.isTTY ? (text: string) => process.stderr.write(text) : () => {};
+  return runJobs(jobs, (done) => show(`\r${done === jobs.length ? '\x1b[K' : `${done} of ${jobs.length} runs`}`));
+};
+
+const bars = async (): Promise<void> => {
+  const seeds = Number(values.seeds ?? 15);
+  const rates = values.rates.split(',').map(Number);
+  const verdicts = await holdBars({ seeds, rates, designs, run: runAll });
+  console.log(values.json ? JSON.stringify(verdicts, null, 2) : barsTable(verdicts, designs));
+  if (verdicts.some(({ holds }) => holds === false)) process.exitCode = 1;
+};
+
+const play = async (nameOrPath: string): Promise<void> => {
+  const loaded = await loadScenario(nameOrPath);
+  const scenario =
+    values.rate === undefined
+      ? loaded
+      : { ...loaded, arrivals: { ...loaded.arrivals, perSecond: Number(values.rate) } };
+  const first = Number(values.seed ?? 1);
+  const seeds = Array.from({ length: values.seed === undefined ? Number(values.seeds ?? 3) : 1 }, (_, i) => first + i);
+  const results = await runAll(designs.flatMap((design) => seeds.map((seed) => ({ scenario, design, seed }))));
+  const byDesign = designs.map((name, i) => ({
+    name,
+    results: results.slice(i * seeds.length, (i + 1) * seeds.length),
+  }));
+  console.log(values.json ? JSON.stringify(byDesign, null, 2) : scenarioTable(scenario, byDesign));
+
+  const { name, durationMs, faults = [] } = scenario;
+  const { requests, measures, targetEvents } = await rehearse(scenario, first);
+  const file = values.chart ?? `rehearsal-${name}.svg`;
+  const targets = measures.targets.map(({ target }) => target);
+  writeFileSync(file, chart({ title: name, slices: seriesOf(requests, durationMs), targets, faults, durationMs }));
+  if (values.seed !== undefined && !values.json) console.log(`\n${targetLog(targetEvents)}`);
+  if (!values.json) console.log(`\nThe first run as a picture: ${file}`);
+};
+
+const [scenario] = positionals;
+try {
+  if (values.bars) await bars();
+  else if (scenario !== undefined) await play(scenario);
+  else console.log(USAGE);
+} catch (error) {
+  if (!(error instanceof TypeError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}

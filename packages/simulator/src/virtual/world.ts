@@ -1,0 +1,66 @@
+import type { System } from '@switchyard/core';
+import type { Dice } from '../dice.ts';
+import { diceFor } from './draw.ts';
+import { Heap } from './heap.ts';
+
+/** So many events are played before the real event loop gets a turn, so that the process stays responsive. */
+const EVENTS_PER_TURN = 2_048;
+
+/**
+ * A clock that jumps from event to event, and seeded dice: what a router takes as its `system`. An hour of traffic
+ * takes seconds, and the same seed gives the same hour.
+ */
+export class World implements System {
+  readonly seed: number;
+  readonly dice: Dice;
+  readonly #heap = new Heap();
+  #nowMs = 0;
+
+  constructor(seed: number) {
+    this.seed = seed;
+    this.dice = diceFor(seed, 'router');
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  schedule(delayMs: number, callback: () => void): () => void {
+    const appointment = this.#heap.add(this.#nowMs + Math.max(0, delayMs), callback);
+    return () => {
+      appointment.run = undefined;
+    };
+  }
+
+  /** Lets time pass until `isOver`, or until nothing is left that could happen. */
+  run(isOver: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let events = 0;
+      const playNext = (): void => {
+        const next = isOver() ? undefined : this.#heap.take();
+        if (next === undefined) {
+          resolve();
+          return;
+        }
+        this.#nowMs = next.atMs;
+        try {
+          next.run?.();
+        } catch (error) {
+          reject(error);
+          return;
+        }
+        events += 1;
+        if (events % EVENTS_PER_TURN === 0) setImmediate(playNext);
+        else afterPromises(playNext);
+      };
+      afterPromises(playNext);
+    });
+  }
+}
+
+/**
+ * Calls back once every promise that can go on has gone on. Node empties the queue of promise jobs before it looks at
+ * the ticks, so a tick that is asked for by a promise job comes after all of them: 0.3 µs, where `setImmediate`, which
+ * goes once around the event loop, takes 1.3 µs.
+ */
+const afterPromises = (callback: () => void): void => queueMicrotask(() => process.nextTick(callback));
