@@ -43,6 +43,9 @@ export const createLog = (print: (line: string) => void): ((event: RouterEvent) 
         print(`${route}: ${code} after ${ms(tookMs)}, ${count(attempts)}${close(requestId)}`);
         break;
       }
+      case 'target-suspected':
+        print(`${event.target} is asked last: ${event.reason}`);
+        break;
       case 'target-cooled':
       case 'target-gated':
         print(`${event.target} is left alone for ${seconds(event.untilMs - event.atMs)}: ${event.reason}`);

@@ -190,7 +190,7 @@ test('whatever happens: no cooling is longer than 36 s, a new standing that chan
         else if (what === 'complete' && standing === 'ready') clearStrikes(breaker);
         else if (what === 'silence') noteSilence(breaker, nowMs, dice);
         else if (what === 'probe' && isDue(breaker, nowMs)) beginProbe(breaker);
-        else if (what === 'drop' && standing === 'probing') dropProbe(breaker);
+        else if (what === 'drop' && standing === 'probing') dropProbe(breaker, luck > 0.5, nowMs, dice);
         else shareOf(breaker, nowMs);
         if (breaker.standing === 'cooling') expect(breaker.untilMs).toBeLessThanOrEqual(nowMs + 36_000);
         const matters = breaker.standing === 'cooling' || breaker.standing === 'probing' || standing === 'probing';

@@ -88,7 +88,7 @@ export const patienceFor = (pace: Pace, load: Load, setMs: number | undefined, n
 };
 
 /** A quantile of what attempts of this size took, or, where too few of them were seen, of all sizes; else undefined. */
-export const quantileFor = (pace: Pace, load: Load, q: number, nowMs: number): number | undefined => {
+const quantileFor = (pace: Pace, load: Load, q: number, nowMs: number): number | undefined => {
   const { size } = load;
   const bySize = pace[kindOf(load)];
   const own = bySize[size];
