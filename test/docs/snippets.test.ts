@@ -374,6 +374,16 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly check: (match: read
     check: ([, script = '']) => expect(Object.keys(json('package.json').scripts ?? {})).toContain(script),
   },
   {
+    // They build, and take from seconds to minutes; test/simulate plays scenarios.
+    command: /^pnpm (simulate) (--bars|[a-z0-9-]+)$/,
+    check: ([, script = '', what = '']) => {
+      expect(Object.keys(json('package.json').scripts ?? {})).toContain(script);
+      const known = globSync('packages/simulator/src/virtual/{main,scenarios/*}.ts', { cwd: ROOT });
+      const sources = known.map((path) => readFileSync(join(ROOT, path), 'utf8')).join('\n');
+      expect(sources).toContain(what === '--bars' ? 'simulate --bars' : `'${what}'`);
+    },
+  },
+  {
     // It asks questions.
     command: /^npx changeset$/,
     check: () => expect(json('package.json').devDependencies).toHaveProperty('@changesets/cli'),
