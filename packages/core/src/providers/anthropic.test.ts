@@ -1,68 +1,14 @@
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import Anthropic from '@anthropic-ai/sdk';
 import { type Simulator, startSimulator } from '@switchyard/simulator';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Failure } from '../decide/failure.ts';
-import type { ChatRequest, UserPart } from '../decide/request.ts';
-import type { ChatEvent, ChatResponse } from '../decide/response.ts';
+import type { ChatRequest } from '../decide/request.ts';
+import type { ChatResponse } from '../decide/response.ts';
 import type { Provider } from '../provider.ts';
 import { WireLog } from '../run/wire.ts';
 import { type AnthropicTargetOptions, anthropic } from './anthropic.ts';
-
-// ── a vendor that says what it is told to ────────────────────────────────────────────────────────────────────────────
-
-interface Vendor {
-  readonly url: string;
-  /** The parsed bodies, oldest first. */
-  readonly asked: unknown[];
-  /** How many connections were ever made. */
-  readonly connections: () => number;
-  /** Resolves with the first connection that is gone. */
-  readonly hungUp: Promise<unknown>;
-}
-
-const running: (() => void)[] = [];
-
-const startVendor = async (answer: (response: ServerResponse) => unknown): Promise<Vendor> => {
-  const asked: unknown[] = [];
-  const server = createServer(async (request, response) => {
-    let body = '';
-    for await (const chunk of request) body += chunk;
-    asked.push(JSON.parse(body));
-    await answer(response);
-  });
-  let connections = 0;
-  const hungUp = new Promise((resolve) =>
-    server.on('connection', (socket) => {
-      connections += 1;
-      socket.on('close', resolve);
-    }),
-  );
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  running.push(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, asked, connections: () => connections, hungUp };
-};
-
-const json = (body: unknown, status = 200, headers: Record<string, string> = {}) => {
-  return (response: ServerResponse) =>
-    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
-};
-
-const raw = (body: string, contentType = 'application/json', status = 200) => {
-  return (response: ServerResponse) => response.writeHead(status, { 'content-type': contentType }).end(body);
-};
-
-const frames = (events: readonly Record<string, unknown>[]): string =>
-  events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
-
-const sse = (...events: Record<string, unknown>[]) => raw(frames(events), 'text/event-stream');
+import { frames, hi, json, raw, says, send, sse, startVendor, stopVendors, stream } from './one-attempt.test-kit.ts';
 
 let simulator: Simulator;
 const unhandled: unknown[] = [];
@@ -75,7 +21,7 @@ beforeAll(async () => {
   simulator = await startSimulator();
 });
 afterEach(() => {
-  for (const stop of running.splice(0)) stop();
+  stopVendors();
   simulator.vendors.anthropic.heal();
 });
 afterAll(async () => {
@@ -93,37 +39,6 @@ const connect = (baseURL: string, options: AnthropicTargetOptions = {}): Provide
 
 const simulated = (): Provider => connect(simulator.vendors.anthropic.url);
 
-const never = new AbortController().signal;
-
-const send = async (provider: Provider, request: ChatRequest, signal = never): Promise<ChatResponse | Failure> => {
-  const wire = new WireLog();
-  try {
-    return await wire.follow(() => provider.send(request, { signal }));
-  } catch (error) {
-    return provider.explain(error, wire);
-  }
-};
-
-/** All events, and the failure that ended them, if one did. */
-const stream = async (
-  provider: Provider,
-  request: ChatRequest,
-  signal = never,
-): Promise<{ events: ChatEvent[]; failure?: Failure }> => {
-  const events: ChatEvent[] = [];
-  const wire = new WireLog();
-  try {
-    await wire.follow(async () => {
-      for await (const event of provider.stream(request, { signal })) events.push(event);
-    });
-    return { events };
-  } catch (error) {
-    return { events, failure: provider.explain(error, wire) };
-  }
-};
-
-const says = (...content: UserPart[]): ChatRequest => ({ messages: [{ role: 'user', content }] });
-const hi = says({ type: 'text', text: 'hi' });
 const text = (words: string) => ({ type: 'text', text: words }) as const;
 
 const ANSWER = {
@@ -720,7 +635,7 @@ describe('a failure', () => {
 
   test('to connect is told with the code of the socket', async () => {
     const provider = connect((await startVendor(json(ANSWER))).url);
-    running.pop()?.();
+    stopVendors();
     expect(await send(provider, hi)).toMatchObject({ kind: 'unreachable', code: 'ECONNREFUSED' });
     expect(await stream(provider, hi)).toMatchObject({ failure: { kind: 'unreachable', code: 'ECONNREFUSED' } });
   });
@@ -784,7 +699,7 @@ describe('leaving', () => {
 
   test('a stream in the middle hangs up', async () => {
     const vendor = await startVendor(stalls(frames(WHOLE.slice(0, 3)), 'text/event-stream'));
-    for await (const event of connect(vendor.url).stream(hi, { signal: never })) {
+    for await (const event of connect(vendor.url).stream(hi, { signal: new AbortController().signal })) {
       if (event.type === 'text') break;
     }
     await vendor.hungUp;
