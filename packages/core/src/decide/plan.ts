@@ -41,6 +41,7 @@ const HEDGE_DOUBTFUL_AFTER_MS = 1_000;
  */
 export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice): Step => {
   let running: Attempt | undefined;
+  let runningCount = 0;
   let wakeAtMs = Number.POSITIVE_INFINITY;
   for (const attempt of course.attempts) {
     const { outcome } = attempt;
@@ -52,11 +53,11 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
       continue;
     }
     wakeAtMs = Math.min(wakeAtMs, wakeFor(attempt, nowMs));
-    // Two at once are enough.
-    if (running !== undefined) running = BOTH;
-    else running = attempt;
+    running = attempt;
+    runningCount += 1;
   }
-  if (running === BOTH) return { type: 'wait', untilMs: wakeAtMs };
+  // Two at once are enough.
+  if (runningCount > 1) return { type: 'wait', untilMs: wakeAtMs };
   const hedge = running === undefined ? 'no' : hedgeFor(running, pool, nowMs);
   // Late, and no budget: traffic may have paid for it a second from now.
   if (running !== undefined && hedge === 'no' && nowMs >= running.hedgeAtMs)
@@ -95,9 +96,7 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
   };
 };
 
-/** Stands for more than one running attempt. */
-const BOTH = {} as Attempt;
-
+/** When a running attempt has to be looked at again, should nothing happen before. */
 const wakeFor = (attempt: Attempt, nowMs: number): number => {
   let atMs = attempt.expiresAtMs;
   if (attempt.connectByMs > nowMs && attempt.wire.state !== 'sent') atMs = Math.min(atMs, attempt.connectByMs);
