@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 const ROOT = join(import.meta.dirname, '../..');
 
 const filesOf = (pattern: string): string[] =>
-  globSync(pattern, { cwd: ROOT }).filter((file) => !file.endsWith('.test.ts') && !file.includes('node_modules'));
+  globSync(pattern, { cwd: ROOT }).filter((file) => !/\.test(-kit)?\.ts$/.test(file) && !file.includes('node_modules'));
 
 /** What a file imports: paths from the root for its neighbours, names for packages. */
 const importsOf = (file: string): string[] =>
