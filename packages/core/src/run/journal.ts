@@ -63,8 +63,7 @@ export class Journal {
     this.#emit({ ...this.#names('attempt-ended', endedAtMs), attempt: this.report(attempt) });
     if (outcome.type === 'answered') {
       this.#changed(attempt, observeContent(health, attempt, this.#loadOf(attempt), endedAtMs, this.#system.dice));
-    }
-    if (outcome.type === 'failed') this.#failed(attempt, outcome.failure, endedAtMs);
+    } else this.#failed(attempt, outcome.failure, endedAtMs);
   }
 
   /** An attempt has become late. */

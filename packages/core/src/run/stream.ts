@@ -67,12 +67,13 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     return new BrokeOff(failure);
   };
   try {
+    // Once for the stream: a quantile is too dear for each event.
+    const idleMs = idleFor(relay.pace, timeoutsMs.idle);
     const heldAtMs = relay.system.nowMs();
     yield* opened.held;
     readingMs += relay.system.nowMs() - heldAtMs;
     for (let done = opened.rest === undefined; !done; ) {
       const askedAtMs = relay.system.nowMs();
-      const idleMs = idleFor(relay.pace, timeoutsMs.idle);
       const stallAtMs = askedAtMs + idleMs;
       const untilMs = Math.min(stallAtMs, flight.attempt.startedAtMs + timeoutsMs.total + readingMs);
       let next: Awaited<ReturnType<typeof nextBefore>>;

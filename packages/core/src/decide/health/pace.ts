@@ -87,13 +87,16 @@ export const patienceFor = (pace: Pace, load: Load, setMs: number | undefined, n
   return { softMs: Math.min(softMs, hardMs), hardMs };
 };
 
-/** A quantile of what attempts of this size took, or, where too few of them were seen, of all sizes; else undefined. */
+/**
+ * A quantile of what attempts of this size took, or, where too few of them were seen, of the next smaller size that was;
+ * undefined where none was.
+ */
 const quantileFor = (pace: Pace, load: Load, q: number, nowMs: number): number | undefined => {
   const { size } = load;
   const bySize = pace[kindOf(load)];
   const own = bySize[size];
   if (own !== undefined && isEnough(own, nowMs)) return quantile(own, q);
-  // A larger neighbour is no measure for a small prompt, but the smaller ones are for a larger: never too patient.
+  // A larger size would make us too patient; a smaller one serves, with what an unmeasured target is given as the least.
   for (let i = size - 1; i >= 0; i--) {
     const smaller = bySize[i];
     if (smaller !== undefined && isEnough(smaller, nowMs)) return Math.max(quantile(smaller, q), COLD_MS);
@@ -104,7 +107,7 @@ const quantileFor = (pace: Pace, load: Load, q: number, nowMs: number): number |
 const isEnough = (quantiles: Quantiles, nowMs: number): boolean =>
   sampleCount(quantiles) >= ENOUGH && !isStale(quantiles, nowMs);
 
-/** A prompt of a size that was not seen yet is not held to the times of smaller ones. */
+/** The least for a prompt of a size that was not seen yet, which takes longer than those of a smaller one. */
 const COLD_MS = LIMITS.stream.cold.softMs;
 
 /**
