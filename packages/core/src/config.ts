@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { BreakerSettings } from './decide/health/breaker.ts';
 import type { TimeoutsMs } from './decide/pool.ts';
 import type { ChatSettings } from './decide/request.ts';
+import type { RetryPolicy } from './decide/retry.ts';
 import { priority } from './decide/strategies/priority.ts';
 import { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
 import { MOST_TARGETS, type Strategy } from './decide/strategy.ts';
@@ -14,10 +16,22 @@ import type { Duration } from './target.ts';
 export interface RouterConfig {
   /** By name: the name is the first segment of the path under the mount point. */
   readonly routes: Readonly<Record<string, RouteConfig>>;
+  /** How targets that fail are left alone and taken back, in all routes. */
+  readonly health?: HealthConfig;
   /** Hears of everything that happens. What it throws is ignored. */
   readonly onEvent?: (event: RouterEvent) => void;
   /** The clock and the dice; the real ones by default. */
   readonly system?: System;
+}
+
+export interface HealthConfig {
+  /**
+   * The longest time that a target which fails again and again is left alone before it is tried once more: first 5 s, then
+   * twice as long each time. Shorter finds the end of an outage sooner and costs more trials. Default: 30 s.
+   */
+  readonly longestCooling?: Duration;
+  /** In what time a target that is back takes over its traffic, beginning with a tenth of it. Default: 20 s. */
+  readonly ramp?: Duration;
 }
 
 export interface RouteConfig {
@@ -30,6 +44,42 @@ export interface RouteConfig {
    * (default 3 min); 4 min for both where a model thinks first. It is shared out over the attempts.
    */
   readonly deadline?: Duration;
+  /**
+   * Whether a second attempt may start beside one that is late, or whose target is in doubt: the first to answer serves,
+   * the other is stopped. At most 5 % of requests. `false` for requests that must not be made twice: then an attempt that
+   * is late makes way, where its target is in doubt. Default: true.
+   */
+  readonly hedging?: boolean;
+  /** What becomes of a request that no target of the pool could answer. */
+  readonly retry?: RetryConfig;
+  /**
+   * How plain answers are fetched: `match` asks for a plain answer, `stream` for a stream that is put together here, so that
+   * a vendor's silence shows in seconds and not only when the whole answer is late. Default: `match`.
+   */
+  readonly upstream?: 'match' | 'stream';
+  /**
+   * Also tries targets that were left alone without waiting for a request: a prompt of one word and an answer of one token,
+   * which costs that much. Only while the route has traffic. Default: false.
+   */
+  readonly backgroundProbes?: boolean;
+}
+
+/**
+ * Further passes over the pool, after every target has failed for a reason that may pass, or was left alone. Only where
+ * the deadline leaves room, never for a target that refused the request or the key, and not when the first target is due
+ * back later than `maxDelay`.
+ */
+export interface RetryConfig {
+  /** Default: 0, so that the caller hears at once that nobody can answer, and when to come back. */
+  readonly passes?: number;
+  /** The rest before the first further pass. Default: 250 ms. */
+  readonly minDelay?: Duration;
+  /** The longest rest. Default: 2 s. */
+  readonly maxDelay?: Duration;
+  /** Each rest is so many times the one before. Default: 2. */
+  readonly multiplier?: number;
+  /** The part of a rest that is left to chance, 0 to 1. Default: 0.5. */
+  readonly jitter?: number;
 }
 
 export type StrategyName = 'priority' | 'weighted-round-robin';
@@ -41,6 +91,7 @@ const STRATEGIES: Readonly<Record<StrategyName, () => Strategy>> = {
 
 /** A checked config: every default filled in, every duration in ms, every provider made. */
 export interface CheckedConfig {
+  readonly health: BreakerSettings;
   readonly routes: readonly CheckedRoute[];
 }
 
@@ -48,6 +99,10 @@ export interface CheckedRoute {
   readonly name: string;
   readonly strategy: Strategy;
   readonly deadlineMs: { readonly stream: number; readonly plain: number; readonly thinking: number };
+  readonly hedging: boolean;
+  readonly retry: RetryPolicy;
+  readonly upstream: 'match' | 'stream';
+  readonly backgroundProbes: boolean;
   readonly targets: readonly CheckedTarget[];
 }
 
@@ -117,6 +172,8 @@ const params = z.strictObject({
     ])
     .optional(),
   reasoningEffort: z.string().optional(),
+  maxReasoningTokens: z.int().positive().optional(),
+  topK: z.int().positive().optional(),
 });
 
 const targetOptions = z.strictObject({
@@ -155,6 +212,19 @@ const strategy = z.union(
   `expected one of ${Object.keys(STRATEGIES).join(', ')}, or a strategy of your own`,
 );
 
+const retry = z
+  .strictObject({
+    passes: z.int().min(0).default(0),
+    minDelay: duration.default(250),
+    maxDelay: duration.default(2 * SECOND),
+    multiplier: z.number().min(1).default(2),
+    jitter: z.number().min(0).max(1).default(0.5),
+  })
+  .refine(({ minDelay, maxDelay }) => minDelay <= maxDelay, {
+    path: ['minDelay'],
+    message: 'expected no more than maxDelay',
+  });
+
 const route = z.strictObject({
   strategy: strategy.prefault('priority'),
   pool: z
@@ -162,6 +232,10 @@ const route = z.strictObject({
     .min(1, 'expected at least one target')
     .max(MOST_TARGETS, `expected at most ${MOST_TARGETS} targets`),
   deadline: duration.optional(),
+  hedging: z.boolean().default(true),
+  retry: retry.prefault({}),
+  upstream: z.enum(['match', 'stream']).default('match'),
+  backgroundProbes: z.boolean().default(false),
 });
 
 /** `v1`, `routes` and `health` are paths of their own under the mount point. */
@@ -180,6 +254,9 @@ const config = z.strictObject({
       route,
     )
     .refine((routes) => Object.keys(routes).length > 0, 'expected at least one route'),
+  health: z
+    .strictObject({ longestCooling: duration.default(30 * SECOND), ramp: duration.default(20 * SECOND) })
+    .prefault({}),
   onEvent: z.custom<RouterConfig['onEvent']>((value) => typeof value === 'function', 'expected a function').optional(),
   system: z.custom<System>((value) => typeof value === 'object' && value !== null).optional(),
 });
@@ -188,24 +265,36 @@ const config = z.strictObject({
 export const checkConfig = (raw: RouterConfig): CheckedConfig => {
   const problems: string[] = [];
   const checked = check(config, raw, '', problems);
-  const routes = Object.entries(checked?.routes ?? {}).map(([name, { strategy, pool, deadline }]): CheckedRoute => {
-    const path = `routes.${name}.pool`;
-    const targets = pool.flatMap((spec, i) => checkTarget(spec, `${path}[${i}]`, problems) ?? []);
-    checkIds(targets, path, problems);
-    return {
-      name,
-      strategy,
-      deadlineMs: { stream: deadline ?? MINUTE, plain: deadline ?? 3 * MINUTE, thinking: deadline ?? 4 * MINUTE },
-      targets,
-    };
-  });
+  const routes = Object.entries(checked?.routes ?? {}).map(
+    ([name, { strategy, pool, deadline, retry, ...rest }]): CheckedRoute => {
+      const path = `routes.${name}.pool`;
+      const targets = pool.flatMap((spec, i) => checkTarget(spec, `${path}[${i}]`, problems) ?? []);
+      checkIds(targets, path, problems);
+      return {
+        name,
+        strategy,
+        deadlineMs: { stream: deadline ?? MINUTE, plain: deadline ?? 3 * MINUTE, thinking: deadline ?? 4 * MINUTE },
+        retry: {
+          passes: retry.passes,
+          minDelayMs: retry.minDelay,
+          maxDelayMs: retry.maxDelay,
+          multiplier: retry.multiplier,
+          jitter: retry.jitter,
+        },
+        ...rest,
+        targets,
+      };
+    },
+  );
   if (problems.length > 0) {
     throw new RouterError(
       'invalid-config',
       `The config of the router is wrong:\n${problems.map((p) => `  ${p}`).join('\n')}`,
     );
   }
-  return { routes };
+  // A config without health is wrong, and has been thrown for.
+  const { longestCooling = 0, ramp = 0 } = checked?.health ?? {};
+  return { health: { longestCoolingMs: longestCooling, rampMs: ramp }, routes };
 };
 
 const checkTarget = (spec: TargetSpec, path: string, problems: string[]): CheckedTarget | undefined => {

@@ -1,4 +1,4 @@
-export type { RouteConfig, RouterConfig, StrategyName } from './config.ts';
+export type { HealthConfig, RetryConfig, RouteConfig, RouterConfig, StrategyName } from './config.ts';
 export type { AttemptRole } from './decide/attempt.ts';
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
 export type { BreakerReason, Standing } from './decide/health/breaker.ts';
@@ -28,17 +28,11 @@ export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts'
 export type { PickContext, Picker, Strategy, StrategyPool } from './decide/strategy.ts';
 export { type AttemptReport, isRouterError, RouterError, type RouterErrorCode, type SkippedTarget } from './errors.ts';
 export type { RouterEvent } from './events.ts';
+export type { Explanation, Ranked } from './explanation.ts';
 export type { TargetSpec } from './provider.ts';
-export {
-  type CallOptions,
-  type ChatAnswer,
-  type ChatStream,
-  createRouter,
-  type Router,
-  type RouteSnapshot,
-  type Served,
-  type TargetName,
-  type TargetSnapshot,
-} from './router.ts';
+export type { CallOptions, ChatAnswer } from './route.ts';
+export { type ChatStream, createRouter, type Router } from './router.ts';
 export type { System } from './run/system.ts';
+export type { PaceSnapshot, RouteSnapshot, TargetName, TargetSnapshot } from './snapshot.ts';
 export type { Duration, TargetOptions, Timeouts } from './target.ts';
+export type { Served } from './way.ts';

@@ -5,7 +5,7 @@
 
 import { classify } from './decide/classify.ts';
 import type { Failure, VendorError } from './decide/failure.ts';
-import type { ChatRequest } from './decide/request.ts';
+import type { ChatRequest, WireFormat } from './decide/request.ts';
 import { type ReadHeader, retryAfterMs } from './decide/retry-after.ts';
 import type { Gap, TargetSpec, Wire } from './provider.ts';
 import { wallNowMs } from './run/system.ts';
@@ -122,20 +122,40 @@ const socketCode = (error: unknown): string | undefined => {
   return undefined;
 };
 
-/**
- * OpenAI fields that say where an answer is billed, stored or cached, not what it is. A vendor without them gives the
- * same answer, so they are left out there and named in the trace.
- */
-const HARMLESS = new Set([
-  'metadata',
-  'prompt_cache_key',
-  'prompt_cache_retention',
-  'safety_identifier',
-  'service_tier',
-  'store',
-  'stream_options',
-  'user',
-]);
+/** What of a caller's format does not change what an answer is. A vendor without it is asked all the same, and the trace names it. */
+const HARMLESS: Readonly<Record<WireFormat, ReadonlySet<string>>> = {
+  // Where an answer is billed, stored or cached.
+  'openai-chat': new Set([
+    'metadata',
+    'prompt_cache_key',
+    'prompt_cache_retention',
+    'safety_identifier',
+    'service_tier',
+    'store',
+    'stream_options',
+    'user',
+  ]),
+  // How it is made, billed, cached or shown: thoughts and citations of earlier turns, hints for the cache, features that a
+  // header switches on.
+  'anthropic-messages': new Set([
+    'anthropic-beta',
+    'cache_control',
+    'context_management',
+    'diagnostics',
+    'image.transformations',
+    'metadata',
+    'output_config.effort',
+    'service_tier',
+    'speed',
+    'text.citations',
+    'thinking',
+    'thinking block',
+    'thinking.display',
+    'tool.defer_loading',
+    'tool.eager_input_streaming',
+    'tool.input_examples',
+  ]),
+};
 
 /**
  * What clients send although it asks for nothing: the value, as JSON, that every vendor acts on without being told.
@@ -159,7 +179,11 @@ const asksForNothing = (name: string, value: unknown): boolean =>
 export const extraGaps = (request: ChatRequest, mapped: readonly string[] = []): Gap[] =>
   Object.entries(request.extra ?? {})
     .filter(([name, value]) => !mapped.includes(name) && !asksForNothing(name, value))
-    .map(([name]) => (HARMLESS.has(name) ? { what: name, harmless: true } : { what: name }));
+    .map(([what]) => (isHarmless(what, request) ? { what, harmless: true } : { what }));
+
+/** A request without a format of its own, from code, is in OpenAI's words. */
+const isHarmless = (what: string, { source }: ChatRequest): boolean =>
+  HARMLESS[source?.format ?? 'openai-chat'].has(what);
 
 /** Splits a target's options into those of the SDK's client, named in `clientKeys`, and those of the router. */
 export const splitOptions = <Client extends object>(

@@ -1,4 +1,6 @@
 import type { Failure } from './failure.ts';
+import type { Entry } from './health/window.ts';
+import type { ReadHeader } from './retry-after.ts';
 
 /** One call to one target, while it runs and after. */
 export interface Attempt {
@@ -7,10 +9,14 @@ export interface Attempt {
   readonly role: AttemptRole;
   readonly startedAtMs: number;
   /** The target's breaker epoch at the start: results that belong to an older one change nothing. */
-  readonly epoch: number;
+  epoch: number;
+  /** Its place in the order of sending: what its limit pool was sent until then, by meter. */
+  sentThen: readonly number[];
   /** No connection by then: unreachable. */
   readonly connectByMs: number;
-  /** No content by then: late, which is evidence against its target. */
+  /** No content by then: silent, which is evidence against its target when others are too. */
+  readonly silentAtMs: number;
+  /** No content by then: late, and slow whatever becomes of it. */
   readonly lateAtMs: number;
   /** No content by then: timed out. */
   readonly expiresAtMs: number;
@@ -19,13 +25,66 @@ export interface Attempt {
   /** From then on a second attempt may run beside this one. */
   readonly hedgeAtMs: number;
   /** How far the request has come on its way out; kept up to date by the transport. */
-  readonly wire: { readonly state: 'idle' | 'connecting' | 'sent' };
-  /** It was late, and that was noted. */
+  readonly wire: { readonly state: 'idle' | 'connecting' | 'sent'; readonly header: ReadHeader };
+  /** It was silent, it was late, and that was noted. */
   silent: boolean;
+  late: boolean;
+  /** What health has counted it as. */
+  counted: Entry | undefined;
+  /** It had content. */
+  spoke: boolean;
+  /** It holds a place among those that its target has under way. */
+  underWay: boolean;
+  /** Of a plain answer that is streamed upstream, once its content has begun. */
+  content: GrowingContent | undefined;
   endedAtMs: number | undefined;
   /** Undefined while it runs. */
   outcome: Outcome | undefined;
 }
+
+/** How far a plain answer has come that is streamed upstream. */
+interface GrowingContent {
+  /** When it grew last. */
+  atMs: number;
+  /** It may pause for so long. */
+  readonly idleMs: number;
+  /** All of it is due by then. */
+  readonly wholeByMs: number;
+}
+
+/** An attempt at its start, as the plan wants it; health fills in the rest. */
+export const newAttempt = (
+  { target, role, connectByMs, silentAtMs, lateAtMs, expiresAtMs, cutShort, hedgeAtMs }: Terms,
+  wire: Attempt['wire'],
+  nowMs: number,
+): Attempt => ({
+  target,
+  role,
+  startedAtMs: nowMs,
+  epoch: -1,
+  sentThen: [],
+  connectByMs,
+  silentAtMs,
+  lateAtMs,
+  expiresAtMs,
+  cutShort,
+  hedgeAtMs,
+  wire,
+  silent: false,
+  late: false,
+  counted: undefined,
+  spoke: false,
+  underWay: false,
+  content: undefined,
+  endedAtMs: undefined,
+  outcome: undefined,
+});
+
+/** What is laid down for an attempt before it begins. */
+export type Terms = Pick<
+  Attempt,
+  'target' | 'role' | 'connectByMs' | 'silentAtMs' | 'lateAtMs' | 'expiresAtMs' | 'cutShort' | 'hedgeAtMs'
+>;
 
 export type AttemptRole =
   /** The strategy's own choice. */
@@ -42,15 +101,25 @@ export type AttemptRole =
 /** How an attempt ended. */
 type Outcome = { readonly type: 'answered' } | { readonly type: 'failed'; readonly failure: Failure };
 
-export type Expiry = 'no-connection' | 'no-content' | 'cut-short';
+export type Expiry = 'no-connection' | 'no-content' | 'cut-short' | 'stalled';
 
 /** Why a running attempt has to be given up now, if it has to. */
 export const expiry = (attempt: Attempt, nowMs: number): Expiry | undefined => {
-  if (attempt.outcome !== undefined) return undefined;
+  const { outcome, content } = attempt;
+  if (outcome !== undefined) return undefined;
+  if (content !== undefined) {
+    if (nowMs >= content.wholeByMs) return 'cut-short';
+    return nowMs >= content.atMs + content.idleMs ? 'stalled' : undefined;
+  }
   if (nowMs >= attempt.expiresAtMs) return attempt.cutShort ? 'cut-short' : 'no-content';
   return attempt.wire.state === 'connecting' && nowMs >= attempt.connectByMs ? 'no-connection' : undefined;
 };
 
-/** Whether a running attempt has become late, and nobody has noted it yet. */
-export const isNewlyLate = ({ outcome, silent, lateAtMs }: Attempt, nowMs: number): boolean =>
-  outcome === undefined && !silent && nowMs >= lateAtMs;
+/** Whether a running attempt has become silent, or late, and nobody has noted it yet. */
+export const isNewlySilent = (attempt: Attempt, nowMs: number): boolean =>
+  isWaiting(attempt) && !attempt.silent && nowMs >= attempt.silentAtMs;
+
+export const isNewlyLate = (attempt: Attempt, nowMs: number): boolean =>
+  isWaiting(attempt) && !attempt.late && nowMs >= attempt.lateAtMs;
+
+const isWaiting = ({ outcome, content }: Attempt): boolean => outcome === undefined && content === undefined;

@@ -22,24 +22,56 @@ export const take = (budget: Budget): void => {
 };
 
 /**
- * Tries of targets that should be left alone, when nothing else is left: an answer is worth more than a rule. One a second
- * for the pool, and fifteen at once: a total outage does not become a storm, and its end is found soon.
+ * Tries of targets that should be left alone, when nothing else is left: an answer is worth more than a rule. Four in
+ * five seconds and one for each forty requests of the pool, and fifteen at once: a total outage does not become a storm,
+ * and its end is found soon. One that is answered pays for two: while half of them are, none is held back. Source of the two: "Handling overload" in Beyer and others, Site
+ * Reliability Engineering, 2016, whose clients throttle themselves when less than half of their requests are accepted.
  */
 export interface LastResorts {
   tokens: number;
   atMs: number;
 }
 
-const LAST_RESORTS = { most: 15, perMs: 1 / 1_000 } as const;
+const LAST_RESORTS = { most: 15, perMs: 0.8 / 1_000, perRequest: 1 / 40, perAnswer: 2 } as const;
 
 export const newLastResorts = (): LastResorts => ({ tokens: LAST_RESORTS.most, atMs: 0 });
 
-const tokensAt = ({ tokens, atMs }: LastResorts, nowMs: number): number =>
+/** What is left of the bucket. */
+export const lastResortsLeft = ({ tokens, atMs }: LastResorts, nowMs: number): number =>
   Math.min(LAST_RESORTS.most, tokens + (nowMs - atMs) * LAST_RESORTS.perMs);
 
-export const mayTryLastResort = (lastResorts: LastResorts, nowMs: number): boolean => tokensAt(lastResorts, nowMs) >= 1;
+export const mayTryLastResort = (lastResorts: LastResorts, nowMs: number): boolean =>
+  lastResortsLeft(lastResorts, nowMs) >= 1;
+
+/** A request came. */
+export const depositLastResort = (lastResorts: LastResorts): void => {
+  lastResorts.tokens += LAST_RESORTS.perRequest;
+};
+
+/** A last resort was answered. */
+export const earnLastResorts = (lastResorts: LastResorts): void => {
+  lastResorts.tokens += LAST_RESORTS.perAnswer;
+};
 
 export const takeLastResort = (lastResorts: LastResorts, nowMs: number): void => {
-  lastResorts.tokens = tokensAt(lastResorts, nowMs) - 1;
+  lastResorts.tokens = lastResortsLeft(lastResorts, nowMs) - 1;
   lastResorts.atMs = nowMs;
 };
+
+/** The share of failures among a pool's last attempts, about fifty of them. */
+export interface FailureRate {
+  value: number;
+}
+
+const WEIGHT = 1 / 50;
+
+export const newFailureRate = (): FailureRate => ({ value: 0 });
+
+export const noteOutcome = (rate: FailureRate, failed: boolean): void => {
+  rate.value += WEIGHT * ((failed ? 1 : 0) - rate.value);
+};
+
+/** Above it, extra attempts would be load for vendors that already fail under theirs. Source: gRPC's retry throttling. */
+const TOO_MANY_FAILURES = 0.2;
+
+export const isFailing = ({ value }: FailureRate): boolean => value > TOO_MANY_FAILURES;

@@ -15,7 +15,7 @@ const QUOTA =
 const FILTERED =
   /content_filter|content_policy|content management policy|moderation_blocked|blocked\b.*(safety|content|policy)/i;
 const UNSUPPORTED =
-  /unsupported_(parameter|value)|(is|are) not supported|not supported (by|with|for|in)|does not support|deprecated for this model/i;
+  /unsupported_(parameter|value)|(is|are) not supported|not supported (by|with|for|in)|does not support|deprecated for this model|unrecognized request argument|unknown parameter/i;
 const BAD_KEY = /API_KEY_INVALID|invalid_api_key|api key not valid|FAILED_PRECONDITION/i;
 
 /**

@@ -1,4 +1,5 @@
 import type { Attempt } from './attempt.ts';
+import type { Need } from './health/allowance.ts';
 import type { ChatRequest } from './request.ts';
 
 /** One request on its way through a pool: what was tried so far, and what is left of its time. */
@@ -7,6 +8,8 @@ export interface Course {
   readonly streaming: boolean;
   /** Which size the prompt has, for what its targets' pace is measured by. */
   readonly size: number;
+  /** What it takes off a rate limit: an estimate. */
+  readonly need: Need;
   /** The model will think first, and may be silent for long. */
   readonly reasoning: boolean;
   readonly startedAtMs: number;
@@ -14,8 +17,10 @@ export interface Course {
   readonly deadlineAtMs: number;
   /** A bit for each target that can express the request. */
   readonly able: number;
-  /** A bit for each target that was started: no target is asked twice. */
+  /** A bit for each target that was started in this pass: no target is asked twice. */
   tried: number;
+  /** Passes over the whole pool before this one. */
+  pass: number;
   /** The prompt was too long for a window of this size, in tokens: only larger ones may follow. */
   windowAbove: number | undefined;
   /** Oldest first. */

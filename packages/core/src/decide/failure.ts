@@ -56,6 +56,8 @@ export interface FailureRule {
   readonly gate?: 'limit' | 'key' | 'access' | 'model';
   /** How long the gate stays closed when the vendor gives no time: the first time, and the most after doublings. */
   readonly gateMs?: { readonly first: number; readonly most: number };
+  /** Whether it may be over soon, so that a further pass over the pool asks again. */
+  readonly passing?: true;
   /** When it happens, for the page. */
   readonly when: string;
 }
@@ -67,14 +69,14 @@ const HOUR = 60 * MINUTE;
 /** The whole line from a failure to what happens next. A kind without a row does not compile. */
 // biome-ignore format: reads as a table
 export const FAILURE_RULES: Readonly<Record<FailureKind, FailureRule>> = {
-  'server-error':    { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: '408, 409, 500, 502, 504, 520–524 and every other 5xx; Anthropic `api_error`, Gemini `INTERNAL`' },
-  overloaded:        { next: 'fallback',      chargedTo: 'model',   effect: 'strike', gate: 'model',  when: '503, 529, `overloaded_error`, `UNAVAILABLE`; with a `Retry-After` the model is also left alone for that time, 60 s at most' },
-  unreachable:       { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: 'DNS, refused, reset or TLS before an answer began; no connection within the connect timeout' },
-  'timed-out':       { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: 'no content within the first-content timeout, no whole plain answer within the answer timeout' },
+  'server-error':    { next: 'fallback',      passing: true, chargedTo: 'model',   effect: 'strike', when: '408, 409, 500, 502, 504, 520–524 and every other 5xx; Anthropic `api_error`, Gemini `INTERNAL`' },
+  overloaded:        { next: 'fallback',      passing: true, chargedTo: 'model',   effect: 'strike', gate: 'model',  when: '503, 529, `overloaded_error`, `UNAVAILABLE`; with a `Retry-After` the model is also left alone for that time, 60 s at most' },
+  unreachable:       { next: 'fallback',      passing: true, chargedTo: 'model',   effect: 'strike', when: 'DNS, refused, reset or TLS before an answer began; no connection within the connect timeout' },
+  'timed-out':       { next: 'fallback',      passing: true, chargedTo: 'model',   effect: 'strike', when: 'no content within the first-content timeout, no whole plain answer within the answer timeout' },
   'cut-short':       { next: 'fallback',      chargedTo: 'nobody',  effect: 'none',   when: 'no content in the time that the deadline, or those after it, left for it: less than its timeout' },
-  stalled:           { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: 'an answer that began, then nothing for the idle timeout, or not done by the total timeout' },
-  broken:            { next: 'fallback',      chargedTo: 'model',   effect: 'strike', when: '200 with an error inside, without content, without its end, cut, not JSON, or a web page' },
-  'rate-limited':    { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'limit',  gateMs: { first: SECOND, most: MINUTE }, when: '429' },
+  stalled:           { next: 'fallback',      passing: true, chargedTo: 'model',   effect: 'strike', when: 'an answer that began, then nothing for the idle timeout, or not done by the total timeout' },
+  broken:            { next: 'fallback',      passing: true, chargedTo: 'model',   effect: 'strike', when: '200 with an error inside, without content, without its end, cut, not JSON, or a web page' },
+  'rate-limited':    { next: 'fallback',      passing: true, chargedTo: 'key',     effect: 'gate',   gate: 'limit',  gateMs: { first: SECOND, most: MINUTE }, when: '429' },
   'quota-exhausted': { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'key',    gateMs: { first: 5 * MINUTE, most: HOUR }, when: '402; 429 that says quota, credit, billing or spend limit' },
   unauthorized:      { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'key',    gateMs: { first: 5 * MINUTE, most: HOUR }, when: '401, 403; Gemini 400 `API_KEY_INVALID`, `FAILED_PRECONDITION`' },
   'not-found':       { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'access', gateMs: { first: 10 * MINUTE, most: 6 * HOUR }, when: '404: the model does not exist, is retired, or this key may not use it' },

@@ -1,26 +1,20 @@
-import type { Attempt, AttemptRole } from './attempt.ts';
-import { mayTake, take } from './budget.ts';
+import type { Attempt, Terms } from './attempt.ts';
+import { isFailing, mayTake, take } from './budget.ts';
 import type { Course } from './course.ts';
 import { attemptTimeoutMs } from './deadline.ts';
 import type { Dice } from './dice.ts';
 import { FAILURE_RULES, type Failure } from './failure.ts';
 import { patienceFor } from './health/pace.ts';
-import { choose, isUntried, type Pool } from './pool.ts';
+import { type Choice, choose, isUntried, type Member, type Pool } from './pool.ts';
+import { type Rest, restFor } from './retry.ts';
 
 /** What to do next with a request. */
 export type Step =
-  | {
-      readonly type: 'start';
-      readonly target: number;
-      readonly role: AttemptRole;
-      readonly connectByMs: number;
-      readonly lateAtMs: number;
-      readonly expiresAtMs: number;
-      readonly cutShort: boolean;
-      readonly hedgeAtMs: number;
-    }
+  | ({ readonly type: 'start' } & Terms)
   /** Until one of the running attempts ends, at most until then. */
   | { readonly type: 'wait'; readonly untilMs: number }
+  /** Nothing runs and nobody is left: another pass over the pool begins then. */
+  | ({ readonly type: 'rest' } & Rest)
   | { readonly type: 'answer'; readonly attempt: Attempt }
   | { readonly type: 'give-up'; readonly because: GiveUp };
 
@@ -36,7 +30,7 @@ const HEDGE_DOUBTFUL_AFTER_MS = 1_000;
 
 /**
  * Decides the next step of a request from what was tried so far and the time. After a failure the next attempt starts
- * now: no step ever waits while nothing runs. Beside an attempt that is late one other may run, if the pool's budget
+ * now: no step ever waits while anybody is left to try. Beside an attempt that is late one other may run, if the pool's budget
  * allows, or without it when the late one's target is in doubt itself: then it is a replacement.
  */
 export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice): Step => {
@@ -49,7 +43,7 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
     if (outcome !== undefined) {
       const { next } = FAILURE_RULES[outcome.failure.kind];
       if (next === 'return') return { type: 'give-up', because: { type: 'returned', failure: outcome.failure } };
-      if (next === 'stop') return { type: 'give-up', because: { type: 'aborted' } };
+      // `stop` is for whoever drives: its caller has left, or has seen the content of another attempt begin.
       continue;
     }
     wakeAtMs = Math.min(wakeAtMs, wakeFor(attempt, nowMs));
@@ -58,59 +52,74 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
   }
   // Two at once are enough.
   if (runningCount > 1) return { type: 'wait', untilMs: wakeAtMs };
-  const hedge = running === undefined ? 'no' : hedgeFor(running, pool, nowMs);
-  // Late, and no budget: traffic may have paid for it a second from now.
-  if (running !== undefined && hedge === 'no' && nowMs >= running.hedgeAtMs)
-    wakeAtMs = Math.min(wakeAtMs, nowMs + 1_000);
+  const hedge = running === undefined ? 'none' : hedgeFor(running, pool, nowMs);
+  // Traffic may have paid for it a second from now.
+  if (hedge === 'unpaid') wakeAtMs = Math.min(wakeAtMs, nowMs + 1_000);
   const wait: Step = { type: 'wait', untilMs: wakeAtMs };
-  if (running !== undefined && hedge === 'no') return wait;
+  if (running !== undefined && (hedge === 'none' || hedge === 'unpaid')) return wait;
 
   const remainingMs = course.deadlineAtMs - nowMs;
   if (remainingMs <= 0) return running === undefined ? { type: 'give-up', because: { type: 'deadline' } } : wait;
-  const choice = choose(pool, course, nowMs, dice, running === undefined);
-  const member = choice && pool.members[choice.target];
-  if (choice === undefined || member === undefined) {
-    return running === undefined ? { type: 'give-up', because: exhausted(course, pool) } : wait;
+  const choice = choose(pool, course, nowMs, dice, running === undefined || hedge === 'free');
+  if (choice === undefined) {
+    // A second from now somebody may be due.
+    if (running !== undefined) return { type: 'wait', untilMs: Math.min(wakeAtMs, nowMs + 1_000) };
+    const because = exhausted(course, pool);
+    const rest = because.type === 'exhausted' ? restFor(course, pool, nowMs, dice) : undefined;
+    return rest === undefined ? { type: 'give-up', because } : { type: 'rest', ...rest };
   }
   if (hedge === 'paid') take(pool.hedges);
 
-  const { timeoutsMs } = member;
+  return { type: 'start', ...termsFor(choice, course, pool, nowMs, running === undefined) };
+};
+
+/** What is laid down for the attempt that was chosen: `alone`, or beside another one. */
+export const termsFor = (choice: Choice, course: Course, pool: Pool, nowMs: number, alone: boolean): Terms => {
+  const { target, role, othersLeft, isDoubtful } = choice;
+  const { health, timeoutsMs, reasoning } = pool.members[target] as Member;
   const { streaming, size } = course;
-  const load = { size, streaming, reasoning: course.reasoning || member.reasoning };
+  const load = { size, streaming, reasoning: course.reasoning || reasoning };
   const setMs = streaming ? timeoutsMs.firstContent : timeoutsMs.answer;
-  const patience = patienceFor(member.health.pace, load, setMs, nowMs);
+  const { silentMs, softMs, hardMs } = patienceFor(health.pace, load, setMs, nowMs);
+  const remainingMs = course.deadlineAtMs - nowMs;
   // Whoever comes last gets all the time there is, unless its user has set another.
-  const isLast = choice.othersLeft === 0 && running === undefined && setMs === undefined;
-  const timeoutMs = isLast ? remainingMs : attemptTimeoutMs(patience.hardMs, remainingMs, choice.othersLeft);
-  const lateAtMs = nowMs + patience.softMs;
+  const isLast = othersLeft === 0 && alone && setMs === undefined;
+  // Where nobody may start beside it, a target in doubt has to make way when it is late.
+  const longestMs = isDoubtful && !pool.hedging && othersLeft > 0 ? softMs : hardMs;
+  const timeoutMs = isLast ? remainingMs : attemptTimeoutMs(longestMs, remainingMs, othersLeft);
   return {
-    type: 'start',
-    target: choice.target,
+    target,
     // A probe keeps its role, and so its place, also beside another attempt.
-    role: running === undefined || choice.role === 'probe' ? choice.role : 'hedge',
+    role: alone || role === 'probe' ? role : 'hedge',
     connectByMs: nowMs + timeoutsMs.connect,
-    lateAtMs,
+    silentAtMs: nowMs + silentMs,
+    lateAtMs: nowMs + softMs,
     expiresAtMs: nowMs + timeoutMs,
-    cutShort: timeoutMs < patience.hardMs,
-    hedgeAtMs: choice.isDoubtful ? nowMs + HEDGE_DOUBTFUL_AFTER_MS : lateAtMs,
+    cutShort: timeoutMs < longestMs,
+    hedgeAtMs: nowMs + (isDoubtful ? HEDGE_DOUBTFUL_AFTER_MS : softMs),
   };
 };
 
 /** When a running attempt has to be looked at again, should nothing happen before. */
 const wakeFor = (attempt: Attempt, nowMs: number): number => {
+  if (attempt.content !== undefined) {
+    const { atMs, idleMs, wholeByMs } = attempt.content;
+    return Math.min(atMs + idleMs, wholeByMs);
+  }
   let atMs = attempt.expiresAtMs;
   if (attempt.connectByMs > nowMs && attempt.wire.state !== 'sent') atMs = Math.min(atMs, attempt.connectByMs);
-  if (!attempt.silent) atMs = Math.min(atMs, Math.max(attempt.lateAtMs, nowMs));
+  if (!attempt.silent) atMs = Math.min(atMs, Math.max(attempt.silentAtMs, nowMs));
+  else if (!attempt.late) atMs = Math.min(atMs, Math.max(attempt.lateAtMs, nowMs));
   return attempt.hedgeAtMs > nowMs ? Math.min(atMs, attempt.hedgeAtMs) : atMs;
 };
 
 /** Whether another attempt may start beside a running one, and whether the budget pays for it. */
-const hedgeFor = (attempt: Attempt, { members, hedges }: Pool, nowMs: number): 'no' | 'free' | 'paid' => {
+const hedgeFor = (attempt: Attempt, pool: Pool, nowMs: number): 'none' | 'unpaid' | 'free' | 'paid' => {
+  const { members, hedges, hedging, failureRate } = pool;
+  if (!hedging || attempt.content !== undefined || nowMs < attempt.hedgeAtMs) return 'none';
   const standing = members[attempt.target]?.health.breaker.standing;
-  const isDoubtful = standing === 'suspect' || standing === 'cooling' || standing === 'probing';
-  if (isDoubtful && nowMs >= attempt.startedAtMs + HEDGE_DOUBTFUL_AFTER_MS) return 'free';
-  if (nowMs < attempt.hedgeAtMs) return 'no';
-  return mayTake(hedges) ? 'paid' : 'no';
+  if (standing === 'suspect' || standing === 'cooling' || standing === 'probing') return 'free';
+  return mayTake(hedges) && !isFailing(failureRate) ? 'paid' : 'unpaid';
 };
 
 /**

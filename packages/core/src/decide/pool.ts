@@ -1,20 +1,43 @@
 import type { AttemptRole } from './attempt.ts';
-import { type Budget, type LastResorts, mayTryLastResort, takeLastResort } from './budget.ts';
+import { type Budget, type FailureRate, type LastResorts, mayTryLastResort, takeLastResort } from './budget.ts';
 import type { Course } from './course.ts';
 import type { Dice } from './dice.ts';
 import { FAILURE_RULES } from './failure.ts';
+import { headroomFor, type Need } from './health/allowance.ts';
 import { type BreakerReason, shareOf } from './health/breaker.ts';
+import { isFull } from './health/concurrency.ts';
 import { isTroubled } from './health/domain.ts';
-import { accessOf, conditionOf, type TargetHealth } from './health/health.ts';
+import { accessOf, conditionOf, probedAtMs, type TargetHealth } from './health/health.ts';
+import { tokensOf } from './health/observe.ts';
+import type { ChatRequest } from './request.ts';
+import type { RetryPolicy } from './retry.ts';
 import { firstOf, has, MOST_TARGETS, type PickContext, type Picker } from './strategy.ts';
 
 /** Targets that can stand in for one another, and the strategy that puts them in order. */
 export interface Pool {
   readonly members: readonly Member[];
   readonly picker: Picker;
+  /** Whether two attempts of one request may run at once. */
+  readonly hedging: boolean;
   readonly hedges: Budget;
+  readonly failureRate: FailureRate;
   readonly lastResorts: LastResorts;
+  readonly retry: RetryPolicy;
+  readonly scratch: Scratch;
 }
+
+/** What each pick fills anew, so that none allocates: the choice holds until the pool's next, the context for the call. */
+interface Scratch {
+  readonly context: Writable<PickContext>;
+  readonly choice: Writable<Choice>;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export const newScratch = (): Scratch => ({
+  context: { candidates: 0, request: { messages: [] }, nowMs: Number.NEGATIVE_INFINITY, dice: () => 0 },
+  choice: { target: -1, role: 'first', othersLeft: 0, isDoubtful: false },
+});
 
 /** A target, as far as deciding needs to know it. */
 export interface Member {
@@ -51,11 +74,11 @@ export interface Choice {
  * The target to try next, or undefined when none may be tried now. In this order, and within each class in the
  * strategy's:
  *
- * 1. Ready targets. One that is ramping is ready for its share of requests. Targets that are due for a probe take part in
+ * 1. Ready targets. One that is ramping, or near its rate limit, is ready for a share of requests. Targets that are due for a probe take part in
  *    the first pick of a request, where a failure costs least. After a vendor could not be reached, or is in trouble with
  *    several models, other vendors' targets go before its own.
- * 2. Suspects, targets due for a probe, and what the ramp held back.
- * 3. Where nothing else runs: targets that are being probed, since their time has passed and they may be back.
+ * 2. Suspects, targets due for a probe, targets that are full, and those that the first class held back.
+ * 3. Where nothing runs that is any better: targets whose probe has just begun, since their time has passed and they may be back.
  * 4. Likewise: targets that should be left alone, the one that is due back soonest first. If one of them can answer, the
  *    caller gets the answer. Behind a budget, so that a total outage does not become a storm.
  */
@@ -64,31 +87,39 @@ export const choose = (
   course: Course,
   nowMs: number,
   dice: Dice,
-  nothingRuns: boolean,
+  desperate: boolean,
 ): Choice | undefined => {
   const { members, lastResorts } = pool;
   const first = course.attempts.length === 0;
+  const tokens = tokensOf(course.need);
   let ready = 0;
   let elsewhere = 0;
   let second = 0;
   let due = 0;
+  let suspect = 0;
   let probing = 0;
   let last = -1;
+  let lastUntilMs = Number.POSITIVE_INFINITY;
   let others = -1;
   for (let i = 0; i < members.length; i++) {
     const member = members[i];
     if (member === undefined || !isUntried(course, i, member)) continue;
-    const access = accessOf(member.health, nowMs);
+    const access = accessOf(member.health, tokens, nowMs);
     if (access === 'closed') continue;
     others += 1;
     const bit = 1 << i;
-    if (access === 'probing') probing |= bit;
-    else if (access === 'last-resort') {
-      if (last < 0 || backAtMs(pool, i, nowMs) < backAtMs(pool, last, nowMs)) last = i;
+    if (access === 'probing' && nowMs - probedAtMs(member.health) < JOINED_FOR_MS) probing |= bit;
+    else if (access === 'probing' || access === 'last-resort') {
+      // A gate that is still closed was seen above; one that is due or on trial is back already.
+      const untilMs = access === 'probing' ? nowMs : member.health.breaker.untilMs;
+      if (untilMs < lastUntilMs) {
+        last = i;
+        lastUntilMs = untilMs;
+      }
     } else {
       if (access === 'due') due |= bit;
-      const share = access === 'ready' ? shareOf(member.health.breaker, nowMs) : 1;
-      const isFirstClass = access === 'due' ? first : access === 'ready' && (share === 1 || dice() < share);
+      else if (access === 'suspect') suspect |= bit;
+      const isFirstClass = access === 'due' ? first : access === 'ready' && isInShare(course, member, nowMs, dice);
       if (!isFirstClass) second |= bit;
       else {
         ready |= bit;
@@ -96,32 +127,72 @@ export const choose = (
       }
     }
   }
-  const candidates = elsewhere || ready || second || (nothingRuns ? probing : 0);
+  const candidates = elsewhere || ready || second || (desperate ? probing : 0);
   if (candidates !== 0) {
-    const target = pick(pool, { candidates, request: course.request, nowMs, dice });
+    const target = pick(pool, candidates, course.request, nowMs, dice);
     const role = has(due, target) ? 'probe' : first ? 'first' : 'fallback';
-    return { target, role, othersLeft: others, isDoubtful: role === 'probe' || !has(ready, target) };
+    return chosen(pool, target, role, others, has(due | suspect | probing, target));
   }
-  if (!nothingRuns || last < 0 || !mayTryLastResort(lastResorts, nowMs)) return undefined;
+  if (!desperate || last < 0 || !mayTryLastResort(lastResorts, nowMs)) return undefined;
   takeLastResort(lastResorts, nowMs);
-  return { target: last, role: 'last-resort', othersLeft: others, isDoubtful: true };
+  return chosen(pool, last, 'last-resort', others, true);
 };
 
-/** Whether this request has already met a trouble at the member's vendor that its other models are likely to share. */
-const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool, nowMs: number): boolean =>
-  attempts.some(({ target, outcome }) => {
-    if (outcome?.type !== 'failed' || members[target]?.health.breaker.domain !== health.breaker.domain) return false;
+const chosen = (
+  { scratch: { choice } }: Pool,
+  target: number,
+  role: AttemptRole,
+  othersLeft: number,
+  isDoubtful: boolean,
+): Choice => {
+  choice.target = target;
+  choice.role = role;
+  choice.othersLeft = othersLeft;
+  choice.isDoubtful = isDoubtful;
+  return choice;
+};
+
+/** A probe that has been silent for longer is likely to fail, and whoever joined it would share its fate. */
+const JOINED_FOR_MS = 2_000;
+
+/** Whether a ready target takes this request: always, but for one that is ramping or runs out of its rate limit. */
+const isInShare = ({ need }: Course, { health }: Member, nowMs: number, dice: Dice): boolean => {
+  const share = shareOf(health.breaker, nowMs) * headroomFor(health.allowance, need, nowMs);
+  return share >= 1 || (share > 0 && dice() < share);
+};
+
+/** Whether this request has met a trouble at the member's vendor, or meets one, that its other models are likely to share. */
+const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool, nowMs: number): boolean => {
+  const { domain } = health.breaker;
+  // No `some`: its callback would be an object for each target of each pick.
+  for (const { target, outcome } of attempts) {
+    if (members[target]?.health.breaker.domain !== domain) continue;
+    // It is late: what it waits for may be what they have in common.
+    if (outcome === undefined) return true;
+    if (outcome.type !== 'failed') continue;
     const { kind } = outcome.failure;
     if (kind === 'unreachable') return true;
-    return FAILURE_RULES[kind].effect === 'strike' && isTroubled(health.breaker.domain, nowMs);
-  });
+    if (FAILURE_RULES[kind].effect === 'strike' && isTroubled(domain, nowMs)) return true;
+  }
+  return false;
+};
 
 /** A strategy of the user's own may throw, or name what is no candidate: then the pool's order serves. */
-const pick = ({ picker }: Pool, context: PickContext): number => {
+const pick = (
+  { picker, scratch: { context } }: Pool,
+  candidates: number,
+  request: ChatRequest,
+  nowMs: number,
+  dice: Dice,
+): number => {
+  context.candidates = candidates;
+  context.request = request;
+  context.nowMs = nowMs;
+  context.dice = dice;
   const picked = pickOrNone(picker, context);
   // A shift wraps: -1 and NaN would name a bit.
-  const isCandidate = picked >= 0 && picked < MOST_TARGETS && has(context.candidates, picked);
-  return isCandidate ? picked : firstOf(context.candidates);
+  const isCandidate = picked >= 0 && picked < MOST_TARGETS && has(candidates, picked);
+  return isCandidate ? picked : firstOf(candidates);
 };
 
 const pickOrNone = (picker: Picker, context: PickContext): number => {
@@ -138,20 +209,17 @@ export const isUntried = (course: Course, index: number, { contextWindow }: Memb
   !has(course.tried, index) &&
   (course.windowAbove === undefined || (contextWindow !== undefined && contextWindow > course.windowAbove));
 
-const backAtMs = (pool: Pool, index: number, nowMs: number): number => {
-  const member = pool.members[index];
-  return (member && conditionOf(member.health, nowMs).untilMs) ?? nowMs;
+/** Why a target was not tried, or undefined when it could have been. */
+export const whyNot = ({ health }: Member, need: Need, nowMs: number): SkipReason | undefined => {
+  const { standing, reason } = conditionOf(health, nowMs, tokensOf(need));
+  if (standing === 'probing') return 'probing';
+  if (standing === 'cooling' || standing === 'suspect') return reason ?? 'probing';
+  if (isFull(health.concurrency, nowMs)) return 'full';
+  return headroomFor(health.allowance, need, nowMs) === 0 ? 'rate limit used up' : undefined;
 };
 
-/** Why a target was not tried, or undefined when it could have been. */
-export const whyNot = (
-  member: Member,
-  nowMs: number,
-): { reason: BreakerReason | 'probing'; untilMs: number } | undefined => {
-  const { standing, reason, untilMs } = conditionOf(member.health, nowMs);
-  if (standing === 'ready' || standing === 'ramping') return undefined;
-  return { reason: standing === 'probing' ? 'probing' : (reason ?? 'probing'), untilMs: untilMs ?? nowMs };
-};
+/** A kind of failure, or what else keeps a target from being asked. */
+export type SkipReason = BreakerReason | 'probing' | 'full' | 'rate limit used up';
 
 /** When the first of the targets that are left alone may be used again. */
 export const firstBackAtMs = (pool: Pool, nowMs: number): number | undefined => {

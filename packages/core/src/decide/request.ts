@@ -10,6 +10,8 @@ export interface ChatRequest {
   readonly maxOutputTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
+  /** How many of the likeliest tokens the next one is drawn from. */
+  readonly topK?: number;
   readonly stop?: readonly string[];
   readonly seed?: number;
   readonly frequencyPenalty?: number;
@@ -19,16 +21,28 @@ export interface ChatRequest {
   readonly parallelToolCalls?: boolean;
   /** The form of the answer. Absent: text. */
   readonly output?: OutputFormat;
-  /** How long the model may think: `none`, `minimal`, `low`, `medium`, `high`, or a word that a vendor adds later. */
+  /**
+   * How long the model may think: `none`, `minimal`, `low`, `medium`, `high`, `auto` for as long as it sees fit, or a word
+   * that a vendor adds later.
+   */
   readonly reasoningEffort?: string;
+  /** Most tokens that go into thinking. They count as tokens of the answer too. */
+  readonly maxReasoningTokens?: number;
   /** Fields of the caller's format that have no neutral name, under the names they came with. */
   readonly extra?: Readonly<Record<string, unknown>>;
   /** The request as it came. */
-  readonly source?: { readonly format: WireFormat; readonly body: Readonly<Record<string, unknown>> };
+  readonly source?: Source;
 }
 
 /** A wire format that callers and vendors share, so that bodies can pass through. */
-export type WireFormat = 'openai-chat';
+export type WireFormat = 'openai-chat' | 'anthropic-messages';
+
+export interface Source {
+  readonly format: WireFormat;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** What the format says in headers, by names in lower case; for example `anthropic-beta`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 /** The settings of a request: all of it but what was said. A target's `params` are laid over these. */
 export type ChatSettings = Omit<ChatRequest, 'messages' | 'extra' | 'source'>;
@@ -55,7 +69,10 @@ export interface AssistantMessage {
 export interface ToolMessage {
   readonly role: 'tool';
   readonly toolCallId: string;
-  readonly content: readonly TextPart[];
+  /** Most tools return texts; some show an image, or hand out a file. */
+  readonly content: readonly UserPart[];
+  /** The tool failed, and the content says how. */
+  readonly isError?: boolean;
 }
 
 export type UserPart = TextPart | ImagePart | AudioPart | FilePart | UnknownPart;
@@ -82,9 +99,11 @@ export interface AudioPart {
 
 export interface FilePart {
   readonly type: 'file';
-  /** A `data:` URL. Absent when the file lives at the vendor under `fileId`. */
+  /** A `data:` URL. Absent when the file lives at the vendor under `fileId`, or on the web under `url`. */
   readonly data?: string;
   readonly fileId?: string;
+  /** An `https:` URL. */
+  readonly url?: string;
   readonly filename?: string;
 }
 

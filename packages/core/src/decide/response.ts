@@ -13,6 +13,8 @@ export interface ChatResponse {
   readonly refusal?: string;
   readonly toolCalls: readonly ToolCall[];
   readonly finishReason: FinishReason;
+  /** The stop sequence that ended it, where the vendor says which. */
+  readonly stopSequence?: string;
   readonly usage?: Usage;
   /** The vendor's body, byte for byte, when the request was passed through in this format. */
   readonly source?: { readonly format: WireFormat; readonly body: string };
@@ -29,6 +31,8 @@ export interface Usage {
   readonly outputTokens: number;
   /** The part of the input that the vendor's prompt cache served. */
   readonly cachedInputTokens: number;
+  /** The part of the input that was written to the vendor's prompt cache, where it says so. */
+  readonly cacheWriteInputTokens?: number;
   /** The part of the output that went into thinking. */
   readonly reasoningTokens: number;
 }
@@ -56,7 +60,9 @@ type ChatEventBody =
       readonly arguments: string;
       readonly extra?: Readonly<Record<string, unknown>>;
     }
-  | { readonly type: 'finish'; readonly reason: FinishReason }
+  /** Content that only the format of the bytes has a word for: an encrypted thought, or a tool that runs at the vendor. */
+  | { readonly type: 'unknown'; readonly name: string }
+  | { readonly type: 'finish'; readonly reason: FinishReason; readonly stopSequence?: string }
   | { readonly type: 'usage'; readonly usage: Usage }
   /** Lifecycle frames, pings, markers: they prove a connection, not progress. */
   | { readonly type: 'other' };
@@ -72,6 +78,7 @@ export const isContent = (event: ChatEvent): boolean => {
     case 'refusal':
       return event.text !== '';
     case 'tool-call':
+    case 'unknown':
       return true;
     default:
       return false;

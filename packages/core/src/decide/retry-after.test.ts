@@ -58,6 +58,11 @@ test.each([
   expect(read(headers)).toBe(expected);
 });
 
+test("a date is held against the vendor's own clock, which may be an hour off ours", () => {
+  const headers = { date: 'Sun, 22 Nov 2026 13:00:00 GMT', 'retry-after': 'Sun, 22 Nov 2026 13:00:20 GMT' };
+  expect(read(headers)).toBe(20_000);
+});
+
 test("reads Google's retryDelay", () => {
   expect(read({}, '17s')).toBe(17_000);
   expect(read({}, '1.5s')).toBe(1_500);

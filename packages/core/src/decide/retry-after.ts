@@ -10,19 +10,24 @@ const MOST_MS = 24 * 60 * 60 * 1_000;
  *
  * Only where none of them is given do the rate-limit headers of an exhausted budget count. Returns undefined where
  * nothing usable is said; 0 where the time named is already past. Never more than a day.
+ *
+ * A time of day is held against the answer's own `Date`, since the vendor's clock and ours need not agree; `wallNowMs`
+ * stands in where it has none.
  */
 export const retryAfterMs = (
   header: ReadHeader,
   wallNowMs: number,
   retryDelay?: string | undefined,
 ): number | undefined => {
+  const sentAtMs = Date.parse(header('date') ?? '');
+  const atMs = Number.isNaN(sentAtMs) ? wallNowMs : sentAtMs;
   const asked = longest([
     milliseconds(header('retry-after-ms')),
     milliseconds(header('x-ms-retry-after-ms')),
-    secondsOrDate(header('retry-after'), wallNowMs),
+    secondsOrDate(header('retry-after'), atMs),
     duration(retryDelay),
   ]);
-  return asked ?? longest([...exhausted(header, wallNowMs), epochSeconds(header('x-ratelimit-reset'), wallNowMs)]);
+  return asked ?? longest([...exhausted(header, atMs), epochSeconds(header('x-ratelimit-reset'), atMs)]);
 };
 
 /** The reset times of the budgets that are used up. */
@@ -78,8 +83,8 @@ const epochSeconds = (text: string | null | undefined, wallNowMs: number): numbe
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `17s`, `6m0s`, `12ms`, `1h2m3.5s`. */
-const duration = (text: string | null | undefined): number | undefined => {
+/** `17s`, `6m0s`, `12ms`, `1h2m3.5s`, in ms. */
+export const duration = (text: string | null | undefined): number | undefined => {
   if (!text || !/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {

@@ -22,8 +22,11 @@ export interface StrategyPool {
 export interface Picker {
   /** The index of a candidate, or -1 when there is none. */
   pick(context: PickContext): number;
+  /** A picker that remembers the same, for a question that must change nothing. Absent: this one remembers nothing. */
+  copy?(): Picker;
 }
 
+/** Only for the call: the pool's next pick fills the same object. */
 export interface PickContext {
   /** A bit for each target that may be tried now: `1 << index`. */
   readonly candidates: number;

@@ -3,8 +3,8 @@ import Anthropic from '@anthropic-ai/sdk';
 import { type Simulator, startSimulator } from '@switchyard/simulator';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Failure } from '../decide/failure.ts';
-import type { ChatRequest } from '../decide/request.ts';
-import type { ChatResponse } from '../decide/response.ts';
+import type { ChatRequest, ChatSettings } from '../decide/request.ts';
+import { type ChatResponse, isContent } from '../decide/response.ts';
 import type { Provider } from '../provider.ts';
 import { WireLog } from '../run/wire.ts';
 import { type AnthropicTargetOptions, anthropic } from './anthropic.ts';
@@ -32,9 +32,9 @@ afterAll(async () => {
 
 // ── one attempt, as the driver makes it ──────────────────────────────────────────────────────────────────────────────
 
-const connect = (baseURL: string, options: AnthropicTargetOptions = {}): Provider => {
+const connect = (baseURL: string, options: AnthropicTargetOptions = {}, params?: ChatSettings): Provider => {
   const target = anthropic('claude-x', { apiKey: 'sk-test', baseURL, ...options });
-  return target.connect(target.model, undefined);
+  return target.connect(target.model, params);
 };
 
 const simulated = (): Provider => connect(simulator.vendors.anthropic.url);
@@ -249,7 +249,7 @@ describe('to the vendor', () => {
     ['audio part', says(text('hi'), { type: 'audio', data: 'AAAA', format: 'wav' })],
     ['video part', says(text('hi'), { type: 'unknown', name: 'video', value: {} })],
     ['file by id', says(text('hi'), { type: 'file', fileId: 'file_1' })],
-    ['file that is no PDF', says(text('hi'), { type: 'file', data: 'data:text/csv;base64,YQ==' })],
+    ['file that is neither PDF nor plain text', says(text('hi'), { type: 'file', data: 'data:text/csv;base64,YQ==' })],
     ['image of type image/tiff', says(text('hi'), { type: 'image', url: 'data:image/tiff;base64,AAAA' })],
     ['image that is neither a web address nor base64', says(text('hi'), { type: 'image', url: 'data:image/png,AAAA' })],
     ['tool call arguments that are not JSON', called('{"a":')],
@@ -271,6 +271,247 @@ describe('to the vendor', () => {
     ['service_tier', { ...hi, extra: { service_tier: 'flex' } }],
   ])('a gap without harm: %s', (what, request) => {
     expect(gapsOf(request)).toEqual([{ what, harmless: true }]);
+  });
+});
+
+describe('what Anthropic has words for, and few others', () => {
+  test('reaches it: files by URL and as text, what tools showed and how they failed, budgets of thought', async () => {
+    const request: ChatRequest = {
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'file', url: 'https://example.org/a.pdf', filename: 'a.pdf' },
+            { type: 'file', data: `data:text/plain;base64,${Buffer.from('Grüße').toString('base64')}` },
+          ],
+        },
+        { role: 'assistant', content: [], toolCalls: [{ id: 't1', name: 'f', arguments: '{}' }] },
+        {
+          role: 'tool',
+          toolCallId: 't1',
+          content: [text('no such page'), { type: 'image', url: 'data:image/png;base64,AAAA' }],
+          isError: true,
+        },
+      ],
+      topK: 5,
+      reasoningEffort: 'auto',
+      maxReasoningTokens: 2_000,
+    };
+    expect(gapsOf(request)).toEqual([]);
+    expect(await bodyFor(request)).toEqual({
+      model: 'claude-x',
+      stream: false,
+      // Room for the thoughts, and for as much of an answer as without them.
+      max_tokens: 6_096,
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'document', source: { type: 'url', url: 'https://example.org/a.pdf' }, title: 'a.pdf' },
+            { type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'Grüße' } },
+          ],
+        },
+        { role: 'assistant', content: [{ type: 'tool_use', id: 't1', name: 'f', input: {} }] },
+        {
+          role: 'user',
+          content: [
+            {
+              type: 'tool_result',
+              tool_use_id: 't1',
+              content: [
+                text('no such page'),
+                { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } },
+              ],
+              is_error: true,
+            },
+          ],
+        },
+      ],
+      top_k: 5,
+      thinking: { type: 'enabled', budget_tokens: 2_000 },
+    });
+    expect(await bodyFor({ ...hi, reasoningEffort: 'auto' })).toMatchObject({ thinking: { type: 'adaptive' } });
+    const none = await bodyFor({ ...hi, reasoningEffort: 'none', maxReasoningTokens: 2_000 });
+    expect(none).toMatchObject({ thinking: { type: 'disabled' } });
+  });
+
+  test('comes back: the sequence that stopped it', async () => {
+    const vendor = await startVendor(json({ ...ANSWER, stop_reason: 'stop_sequence', stop_sequence: 'END' }));
+    expect(await send(connect(vendor.url), hi)).toMatchObject({ finishReason: 'stop', stopSequence: 'END' });
+    const stopped = { ...END, delta: { stop_reason: 'stop_sequence', stop_sequence: 'END' } };
+    const streaming = await startVendor(sse(START, OPEN, HELLO, CLOSE, stopped, STOP));
+    const { events } = await stream(connect(streaming.url), hi);
+    expect(events).toContainEqual({ type: 'finish', reason: 'stop', stopSequence: 'END' });
+  });
+});
+
+describe('a body of Messages', () => {
+  const body = {
+    model: 'chat',
+    max_tokens: 64,
+    system: 'Be brief.',
+    messages: [
+      { role: 'user', content: [{ ...text('hi'), cache_control: { type: 'ephemeral' } }] },
+      { role: 'assistant', content: [{ type: 'thinking', thinking: 'Hm.', signature: 'sig' }, text('Hello')] },
+      { role: 'user', content: [{ type: 'block_of_tomorrow', deep: [1, null, { x: '€' }] }] },
+    ],
+    tools: [
+      { type: 'web_search_20250305', name: 'web_search' },
+      { name: 'f', input_schema: { type: 'object' } },
+    ],
+    tool_choice: { type: 'any', disable_parallel_tool_use: false },
+    output_config: { effort: 'max' },
+    metadata: { user_id: 'u' },
+    field_of_tomorrow: { deep: [1, null, { x: '€' }] },
+  };
+
+  const passing = (fields: object = {}, headers: Record<string, string> = {}): ChatRequest => ({
+    ...hi,
+    extra: { 'tool of type web_search_20250305': true, field_of_tomorrow: 1, cache_control: {} },
+    source: { format: 'anthropic-messages', body: { ...body, ...fields }, headers },
+  });
+
+  test('reaches the wire untouched but for the model, and has no gaps', async () => {
+    const vendor = await startVendor(json(ANSWER));
+    const before = structuredClone(body);
+    const provider = connect(vendor.url);
+    await send(provider, passing());
+    await send(provider, passing({ stream: false }));
+    expect(vendor.asked).toEqual([
+      { ...body, model: 'claude-x' },
+      { ...body, model: 'claude-x', stream: false },
+    ]);
+    expect(body).toEqual(before);
+    expect(provider.gaps(passing())).toEqual([]);
+  });
+
+  test('is streamed where a stream is wanted, and not where a plain answer is', async () => {
+    const vendor = await startVendor(sse(...WHOLE));
+    await stream(connect(vendor.url), passing());
+    expect(vendor.asked).toEqual([{ ...body, model: 'claude-x', stream: true }]);
+    const plain = await startVendor(json(ANSWER));
+    await send(connect(plain.url), passing({ stream: true }));
+    expect(plain.asked).toEqual([{ ...body, model: 'claude-x', stream: false }]);
+  });
+
+  // biome-ignore format: reads as a table
+  test.each<[ChatSettings, object]>([
+    [{ maxOutputTokens: 5, temperature: 0.5, topP: 0.5, topK: 1 }, { max_tokens: 5, temperature: 0.5, top_p: 0.5, top_k: 1 }],
+    [{ reasoningEffort: 'low' },                    { output_config: { effort: 'low' } }],
+    [{ reasoningEffort: 'none' },                   { thinking: { type: 'disabled' } }],
+    [{ maxReasoningTokens: 2_000 },                 { thinking: { type: 'enabled', budget_tokens: 2_000 } }],
+    [{ stop: ['END'] },                             { stop_sequences: ['END'] }],
+    [{ parallelToolCalls: false },                  { tool_choice: { type: 'any', disable_parallel_tool_use: true } }],
+    [{ toolChoice: 'auto' },                        { tool_choice: { type: 'auto' } }],
+    [{ toolChoice: 'none', parallelToolCalls: false }, { tool_choice: { type: 'none' } }],
+    [{ tools: [{ name: 'g' }], toolChoice: { tool: 'g' } }, { tools: [{ name: 'g', input_schema: { type: 'object' } }], tool_choice: { type: 'tool', name: 'g' } }],
+    [{ output: { type: 'json-schema', name: 's', schema: {} } }, { output_config: { effort: 'max', format: { type: 'json_schema', schema: {} } } }],
+    [{ output: { type: 'json' } },                  { system: [text('Be brief.'), { type: 'text', text: expect.stringContaining('JSON') }] }],
+  ])('carries the settings of the target over its own: %j', async (params, expected) => {
+    const vendor = await startVendor(json(ANSWER));
+    await send(connect(vendor.url, {}, params), passing());
+    expect(vendor.asked[0]).toEqual({ ...body, model: 'claude-x', ...expected });
+  });
+
+  test('has a gap where the settings of the target have one', () => {
+    expect(connect('http://unused', {}, { seed: 1 }).gaps(passing())).toEqual([{ what: 'seed' }]);
+  });
+
+  test('brings its headers, with the betas of the target beside its own, and never the caller’s key', async () => {
+    const vendor = await startVendor(json(ANSWER));
+    const defaultHeaders = { 'anthropic-beta': 'a-1,b-1' };
+    const headers = { 'anthropic-version': '2023-06-01', 'anthropic-beta': 'b-1, c-1' };
+    await send(connect(vendor.url, { defaultHeaders }), passing({}, headers));
+    await send(connect(vendor.url, { defaultHeaders: new Headers(defaultHeaders) }), passing());
+    await send(connect(vendor.url), passing({}, headers));
+    await send(connect(vendor.url), hi);
+    expect(vendor.headers).toMatchObject([
+      { 'anthropic-version': '2023-06-01', 'anthropic-beta': 'a-1,b-1,c-1', authorization: 'Bearer sk-test' },
+      { 'anthropic-beta': 'a-1,b-1' },
+      { 'anthropic-version': '2023-06-01', 'anthropic-beta': 'b-1,c-1' },
+      { 'anthropic-version': expect.stringMatching(/^\d{4}-/) },
+    ]);
+    expect(vendor.headers[3]).not.toHaveProperty('anthropic-beta');
+  });
+
+  test('cannot choose the workspace, nor the user profile, that its request is billed to', async () => {
+    const vendor = await startVendor(json(ANSWER));
+    await send(connect(vendor.url), passing({ workspace_id: 'wrkspc_1', user_profile_id: 'up_1' }));
+    expect(vendor.asked[0]).toMatchObject({ workspace_id: 'wrkspc_1', user_profile_id: 'up_1' });
+    expect(JSON.stringify(vendor.headers[0])).not.toMatch(/wrkspc_1|up_1/);
+  });
+
+  const called = { type: 'tool_use', id: 't', name: 'f', input: {} };
+  const thought = { type: 'thinking', thinking: 'Hm.', signature: 'sig' };
+  const asks = { role: 'user', content: [text('hi')] };
+  const calls = (...before: object[]) => ({ role: 'assistant', content: [...before, called] });
+  const returns = { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't' }] };
+
+  // biome-ignore format: reads as a table
+  test.each<[string, object[], object, boolean]>([
+    ['was begun by another vendor',                        [asks, calls(), returns],                                   { type: 'enabled', budget_tokens: 2_000 }, false],
+    ['was begun by another vendor, and gone on with here', [asks, calls(text('a')), returns, calls(), returns],        { type: 'enabled', budget_tokens: 2_000 }, false],
+    ['was begun here, and gone on with by another vendor', [asks, calls(thought), returns, calls(), returns],          { type: 'enabled', budget_tokens: 2_000 }, true],
+    ['was begun here by a thought that is not shown',      [asks, calls({ type: 'redacted_thinking' }), returns],      { type: 'enabled', budget_tokens: 2_000 }, true],
+    ['was begun by another vendor, with no fixed budget',  [asks, calls(), returns],                                   { type: 'adaptive' },                      true],
+    ['begins now',                                         [asks, calls(), returns, { role: 'assistant', content: 'a' }, asks], { type: 'enabled', budget_tokens: 2_000 }, true],
+    ['follows one of Anthropic’s, and was begun elsewhere', [asks, calls(thought), returns, { role: 'assistant', content: 'a' }, asks, calls(), returns], { type: 'enabled', budget_tokens: 2_000 }, false],
+    ['follows one of another vendor, and was begun here',  [asks, calls(), returns, { role: 'assistant', content: 'a' }, asks, calls(thought), returns], { type: 'enabled', budget_tokens: 2_000 }, true],
+    ['is over, and the answer begun by the caller',        [asks, calls(), returns, { role: 'assistant', content: [text('{')] }], { type: 'enabled', budget_tokens: 2_000 }, true],
+    ['is all there is, in words alone',                    [{ role: 'user', content: 'hi' }],                          { type: 'enabled', budget_tokens: 2_000 }, true],
+  ])('whose turn of tool calls %s is thought over, or not, as Anthropic wants it', async (_, messages, thinking, stays) => {
+    const vendor = await startVendor(json(ANSWER));
+    const provider = connect(vendor.url);
+    const request = passing({ messages, thinking });
+    await send(provider, request);
+    expect(vendor.asked[0]).toEqual({ ...body, model: 'claude-x', messages, ...(stays && { thinking }) });
+    expect(provider.gaps(request)).toEqual(stays ? [] : [{ what: 'thinking', harmless: true }]);
+  });
+
+  test('gets the body of the answer byte for byte, beside its neutral words', async () => {
+    const bytes = `{ "new": 1e2, ${JSON.stringify(ANSWER).slice(1)}`;
+    const vendor = await startVendor(raw(bytes));
+    expect(await send(connect(vendor.url), passing())).toMatchObject({
+      text: 'Hello',
+      source: { format: 'anthropic-messages', body: bytes },
+    });
+    expect(await send(connect(vendor.url), hi)).not.toHaveProperty('source');
+    const chat: ChatRequest = { ...hi, source: { format: 'openai-chat', body: { messages: [] } } };
+    expect(await send(connect(vendor.url), chat)).not.toHaveProperty('source');
+  });
+
+  test('gets the bytes of a stream, in order and nothing else', async () => {
+    const toolUse = { type: 'content_block_start', index: 1, content_block: { type: 'tool_use', id: 't', name: 'f' } };
+    const closed = { type: 'content_block_stop', index: 1 };
+    const bytes = `: hi\r\n\r\n${frames([START, { type: 'ping' }, OPEN, HELLO, CLOSE, toolUse, closed, END])}event: of_tomorrow\ndata: {"x":"€"}\n\n${frames([STOP])}`;
+    const vendor = await startVendor(raw(bytes, 'text/event-stream'));
+    const { events, failure } = await stream(connect(vendor.url), passing());
+    expect(failure).toBeUndefined();
+    const relayed = events.flatMap((event) => (event.bytes === undefined ? [] : [event.bytes]));
+    expect(Buffer.concat(relayed).toString()).toBe(bytes);
+    expect(events.map(({ type }) => type).filter((type) => type !== 'other')).toEqual([
+      ...['start', 'text', 'tool-call', 'tool-call', 'finish', 'usage'],
+    ]);
+    const other = await stream(connect(vendor.url), hi);
+    expect(other.events.filter((event) => event.bytes !== undefined)).toEqual([]);
+  });
+
+  test('gets blocks that have no neutral word as content; nobody else does', async () => {
+    const search = { type: 'server_tool_use', id: 's', name: 'web_search', input: {} };
+    const opened = { ...OPEN, content_block: search };
+    const vendor = await startVendor(sse(START, opened, CLOSE, END, STOP));
+    const { events } = await stream(connect(vendor.url), passing());
+    expect(events.find(isContent)).toMatchObject({ type: 'unknown', name: 'server_tool_use' });
+    expect((await stream(connect(vendor.url), hi)).events.filter(isContent)).toEqual([]);
+  });
+
+  test('gets the vendor’s error in a stream as one, not as bytes', async () => {
+    const vendor = await startVendor(
+      sse(START, OPEN, HELLO, { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } }),
+    );
+    const { events, failure } = await stream(connect(vendor.url), passing());
+    expect(failure).toMatchObject({ kind: 'overloaded' });
+    expect(JSON.stringify(events.map(({ bytes = [] }) => Buffer.from(bytes).toString()))).not.toContain('Overloaded');
   });
 });
 
@@ -307,7 +548,13 @@ describe('a plain answer', () => {
         { id: 'toolu_2', name: 'g', arguments: '{}' },
       ],
       finishReason: 'tool-calls',
-      usage: { inputTokens: 115, outputTokens: 30, cachedInputTokens: 100, reasoningTokens: 20 },
+      usage: {
+        inputTokens: 115,
+        outputTokens: 30,
+        cachedInputTokens: 100,
+        cacheWriteInputTokens: 10,
+        reasoningTokens: 20,
+      },
     });
   });
 
@@ -556,6 +803,29 @@ describe('a failure', () => {
       400,
       { type: 'error', error: { type: 'invalid_request_error', message: 'prompt is too long: 9 tokens > 8' } },
       { kind: 'too-long' },
+    ],
+    [
+      400,
+      {
+        type: 'error',
+        error: {
+          type: 'invalid_request_error',
+          message: 'messages.1.content.0: Invalid `signature` in `thinking` block',
+        },
+      },
+      // Of another model, maybe of a target before: others can answer all the same.
+      { kind: 'unsupported' },
+    ],
+    [
+      400,
+      {
+        type: 'error',
+        error: {
+          type: 'invalid_request_error',
+          message: 'messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.',
+        },
+      },
+      { kind: 'unsupported' },
     ],
     [401, error('authentication_error'), { kind: 'unauthorized' }],
     [402, error('billing_error'), { kind: 'quota-exhausted' }],

@@ -2,10 +2,12 @@ import Anthropic, { AnthropicError, APIError, type ClientOptions } from '@anthro
 import type { Failure } from '../decide/failure.ts';
 import type {
   ChatRequest,
+  ChatSettings,
   FilePart,
   ImagePart,
   Message,
   TextPart,
+  Tool,
   ToolCall,
   ToolMessage,
   UserPart,
@@ -51,7 +53,10 @@ const JSON_PLEASE = 'Answer with one JSON object and nothing else: no words arou
 /** Anthropic wants the user to speak first; a conversation that opens with a greeting gets this before it. */
 const OPENING = '(The conversation begins.)';
 
-/** A model at Anthropic, through its Messages API. The key defaults to `ANTHROPIC_API_KEY`. */
+/**
+ * A model at Anthropic, through its Messages API. The key defaults to `ANTHROPIC_API_KEY`. Requests that arrived as
+ * Messages pass through untouched but for `model`, and so do the answers.
+ */
 export const anthropic = (model: string, options: AnthropicTargetOptions = {}): TargetSpec => {
   const { client: given, routing } = splitOptions<AnthropicClientOptions & { client?: AnthropicClient }>(
     options,
@@ -62,15 +67,27 @@ export const anthropic = (model: string, options: AnthropicTargetOptions = {}): 
     vendor: 'anthropic',
     model,
     options: routing,
-    connect: (name) => connect(client ?? new Anthropic({ ...clientOptions, maxRetries: 0 }), name),
+    connect: (name, params) => connect(client ?? new Anthropic({ ...clientOptions, maxRetries: 0 }), name, params),
   };
 };
 
-const connect = (client: AnthropicClient, model: string): Provider => {
+const connect = (client: AnthropicClient, model: string, params: ChatSettings | undefined): Provider => {
+  const betas = betasOf(client);
+
   const ask = async (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
-    const body = { ...toAnthropic(request, () => {}), model, stream };
+    const body: Body = { ...toAnthropic(request, params, () => {}), model };
+    if (stream || !passesThrough(request) || body.stream === true) body.stream = stream;
+    // Of these two fields the SDK makes headers that choose who pays; they are not the caller's to choose, so that a body
+    // that has them goes out with them, and the vendor says what it thinks of it.
+    const { user_profile_id, workspace_id, ...fields } = body;
     return client.messages
-      .create(body as unknown as Anthropic.MessageCreateParams, { signal, maxRetries: 0, timeout: NO_SDK_TIMEOUT_MS })
+      .create(fields as unknown as Anthropic.MessageCreateParams, {
+        body,
+        headers: toHeaders(request, betas),
+        signal,
+        maxRetries: 0,
+        timeout: NO_SDK_TIMEOUT_MS,
+      })
       .asResponse();
   };
 
@@ -79,14 +96,16 @@ const connect = (client: AnthropicClient, model: string): Provider => {
     model,
     // A function that fetches keys, or a profile, tells nothing before the first request.
     account: { endpoint: client.baseURL, credential: client.apiKey ?? client.authToken ?? 'supplied' },
-    gaps,
+    gaps: (request) => gaps(request, params),
     async send(request, call) {
-      return fromAnthropic(parse(await (await ask(request, false, call)).text(), 'a body'));
+      const text = await (await ask(request, false, call)).text();
+      const response = fromAnthropic(parse(text, 'a body'));
+      return passesThrough(request) ? { ...response, source: { format: FORMAT, body: text } } : response;
     },
     async *stream(request, call) {
       const response = await ask(request, true, call);
       if (response.body === null) throw brokenAnswer('anthropic', 'no body');
-      yield* readEvents(response.body);
+      yield* readEvents(response.body, passesThrough(request));
     },
     explain,
   };
@@ -94,41 +113,132 @@ const connect = (client: AnthropicClient, model: string): Provider => {
 
 // ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
 
+/** The betas that the client was made with: headers of a call take the place of the client's own. */
+const betasOf = (client: AnthropicClient): readonly string[] => {
+  const options: unknown = Reflect.get(client, '_options');
+  const { defaultHeaders } = isObject(options) ? options : {};
+  if (typeof defaultHeaders !== 'object' || defaultHeaders === null) return [];
+  return listOf(new Headers(defaultHeaders as Record<string, string>).get(BETA));
+};
+
+const BETA = 'anthropic-beta';
+
+const listOf = (header: string | null | undefined): readonly string[] =>
+  (header ?? '')
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => !['', 'null', 'undefined'].includes(item));
+
+/** What the caller's format says in headers, with the betas of the target beside the caller's. */
+const toHeaders = ({ source }: ChatRequest, ownBetas: readonly string[]): Record<string, string> => {
+  if (source?.format !== FORMAT) return {};
+  const betas = new Set([...ownBetas, ...listOf(source.headers?.[BETA])]);
+  return { ...source.headers, ...(betas.size > 0 && { [BETA]: [...betas].join(',') }) };
+};
+
 /** Hears of everything that the translation leaves out, so that gaps and body cannot tell different stories. */
 type LeaveOut = (gap: Gap) => void;
 
-const gaps = (request: ChatRequest): readonly Gap[] => {
+const FORMAT = 'anthropic-messages';
+
+const passesThrough = ({ source }: ChatRequest): boolean => source?.format === FORMAT;
+
+const gaps = (request: ChatRequest, params: ChatSettings | undefined): readonly Gap[] => {
   const found = new Map<string, Gap>();
-  toAnthropic(request, (gap) => found.set(gap.what, gap));
-  return [...found.values(), ...extraGaps(request, ['safety_identifier', 'user'])];
+  toAnthropic(request, params, (gap) => found.set(gap.what, gap));
+  // Everything can be said to the vendor whose format this is.
+  return passesThrough(request)
+    ? [...found.values()]
+    : [...found.values(), ...extraGaps(request, ['safety_identifier', 'user'])];
 };
 
-const toAnthropic = (request: ChatRequest, leaveOut: LeaveOut): Body => {
-  if (request.seed !== undefined) leaveOut({ what: 'seed' });
-  // A penalty of 0 is none.
-  if (request.frequencyPenalty) leaveOut({ what: 'frequency_penalty' });
-  if (request.presencePenalty) leaveOut({ what: 'presence_penalty' });
+const toAnthropic = (request: ChatRequest, params: ChatSettings | undefined, leaveOut: LeaveOut): Body => {
+  const { source, messages } = request;
+  if (source?.format === FORMAT) {
+    return withoutThinkingBegunElsewhere({ ...source.body, ...toOverlay(source.body, params, leaveOut) }, leaveOut);
+  }
   // Nothing but instructions has to be said by somebody.
   const opening = Math.max(
     0,
-    request.messages.findIndex(({ role }) => role !== 'system'),
+    messages.findIndex(({ role }) => role !== 'system'),
   );
+  const settings = toSettings(request, leaveOut);
   return withoutUndefined({
-    max_tokens: request.maxOutputTokens ?? DEFAULT_MAX_TOKENS,
-    system: toSystem(request.messages.slice(0, opening), request),
-    messages: toMessages(request.messages.slice(opening), leaveOut),
-    // Gone from the SDK's types, since newer models refuse them; the others still take them.
-    temperature: upToOne('temperature', request.temperature, leaveOut),
-    top_p: upToOne('top_p', request.topP, leaveOut),
-    stop_sequences: toStopSequences(request.stop, leaveOut),
-    ...toTools(request),
-    output_config: toOutputConfig(request, leaveOut),
-    thinking: request.reasoningEffort === 'none' ? { type: 'disabled' } : undefined,
+    ...settings,
+    max_tokens: settings.max_tokens ?? DEFAULT_MAX_TOKENS + (request.maxReasoningTokens ?? 0),
+    system: toSystem(messages.slice(0, opening), request),
+    messages: toMessages(messages.slice(opening), leaveOut),
     metadata: toMetadata(request.extra),
   });
 };
 
-const toSystem = (messages: readonly Message[], { output }: ChatRequest): readonly Body[] | undefined => {
+/** What the settings of a target change in a body that passes through. */
+const toOverlay = (body: Body, params: ChatSettings | undefined, leaveOut: LeaveOut): Body => {
+  if (params === undefined) return {};
+  const { output_config, tool_choice, ...settings } = toSettings(params, leaveOut);
+  const given = isObject(body.tool_choice) ? body.tool_choice : undefined;
+  const chooses = params.toolChoice !== undefined || params.parallelToolCalls !== undefined;
+  return withoutUndefined({
+    ...settings,
+    tool_choice: chooses && Array.isArray(body.tools) ? toToolChoice(params, given) : tool_choice,
+    output_config: isObject(output_config) ? { ...(body.output_config as object), ...output_config } : undefined,
+    system:
+      params.output?.type === 'json' ? [...systemOf(body.system), { type: 'text', text: JSON_PLEASE }] : undefined,
+  });
+};
+
+/**
+ * With a fixed budget of thought, Anthropic wants a turn of tool calls to begin with a thought of its own, and refuses the
+ * request if it does not. Where another vendor has begun the turn, it is ended without thoughts.
+ */
+const withoutThinkingBegunElsewhere = (body: Body, leaveOut: LeaveOut): Body => {
+  if (!isObject(body.thinking) || body.thinking.type !== 'enabled' || !isBegunElsewhere(body.messages)) return body;
+  leaveOut({ what: 'thinking', harmless: true });
+  const { thinking: _, ...others } = body;
+  return others;
+};
+
+const isBegunElsewhere = (messages: unknown): boolean => {
+  if (!Array.isArray(messages)) return false;
+  const isResults = (message: unknown): boolean =>
+    isObject(message) && message.role === 'user' && blocksOf(message).some(isResult);
+  if (!isResults(messages.at(-1))) return false;
+  const begins =
+    messages.findLastIndex((message) => isObject(message) && message.role === 'user' && !isResults(message)) + 1;
+  const [first] = blocksOf(messages[begins]);
+  return first !== undefined && first.type !== 'thinking' && first.type !== 'redacted_thinking';
+};
+
+const blocksOf = (message: unknown): readonly Body[] =>
+  isObject(message) && Array.isArray(message.content) ? message.content.filter(isObject) : [];
+
+const systemOf = (system: unknown): readonly unknown[] => {
+  if (Array.isArray(system)) return system;
+  return typeof system === 'string' && system !== '' ? [{ type: 'text', text: system }] : [];
+};
+
+/** Settings that were not set are undefined. */
+const toSettings = (settings: ChatSettings, leaveOut: LeaveOut): Body => {
+  if (settings.seed !== undefined) leaveOut({ what: 'seed' });
+  // A penalty of 0 is none.
+  if (settings.frequencyPenalty) leaveOut({ what: 'frequency_penalty' });
+  if (settings.presencePenalty) leaveOut({ what: 'presence_penalty' });
+  const tools = settings.tools?.length === 0 ? undefined : settings.tools?.map(toTool);
+  return {
+    max_tokens: settings.maxOutputTokens,
+    // Gone from the SDK's types, since newer models refuse them; the others still take them.
+    temperature: upToOne('temperature', settings.temperature, leaveOut),
+    top_p: upToOne('top_p', settings.topP, leaveOut),
+    top_k: settings.topK,
+    stop_sequences: toStopSequences(settings.stop, leaveOut),
+    tools,
+    tool_choice: tools === undefined ? undefined : toToolChoice(settings),
+    output_config: toOutputConfig(settings, leaveOut),
+    thinking: toThinking(settings),
+  };
+};
+
+const toSystem = (messages: readonly Message[], { output }: ChatSettings): readonly Body[] | undefined => {
   const blocks = messages.flatMap((message) => (message.role === 'system' ? toText(message.content) : []));
   if (output?.type === 'json') blocks.push({ type: 'text', text: JSON_PLEASE });
   return blocks.length === 0 ? undefined : blocks;
@@ -167,7 +277,7 @@ const toBlocks = (message: Message, leaveOut: LeaveOut): Body[] => {
     case 'assistant':
       return [...toText(message.content), ...(message.toolCalls ?? []).map((call) => toToolUse(call, leaveOut))];
     case 'tool':
-      return [toToolResult(message)];
+      return [toToolResult(message, leaveOut)];
   }
 };
 
@@ -203,13 +313,18 @@ const toImage = ({ url, detail = 'auto' }: ImagePart, leaveOut: LeaveOut): reado
   return [];
 };
 
-const toDocument = ({ data: url = '', filename }: FilePart, leaveOut: LeaveOut): readonly Body[] => {
-  const { type, data } = parseDataUrl(url);
-  if (type === 'application/pdf') {
-    const source = { type: 'base64', media_type: type, data };
-    return [withoutUndefined({ type: 'document', source, title: filename })];
+const toDocument = (
+  { data: given = '', fileId, url, filename: title }: FilePart,
+  leaveOut: LeaveOut,
+): readonly Body[] => {
+  const document = (source: Body): readonly Body[] => [withoutUndefined({ type: 'document', source, title })];
+  if (url !== undefined) return document({ type: 'url', url });
+  const { type, data = '' } = parseDataUrl(given);
+  if (type === 'application/pdf') return document({ type: 'base64', media_type: type, data });
+  if (type === 'text/plain') {
+    return document({ type: 'text', media_type: type, data: Buffer.from(data, 'base64').toString() });
   }
-  leaveOut({ what: url === '' ? 'file by id' : 'file that is no PDF' });
+  leaveOut({ what: fileId === undefined ? 'file that is neither PDF nor plain text' : 'file by id' });
   return [];
 };
 
@@ -222,9 +337,14 @@ const parseDataUrl = (url: string): { readonly type?: string; readonly data?: st
 };
 
 /** A result may be without content, but not with an empty one. */
-const toToolResult = ({ toolCallId, content }: ToolMessage): Body => {
-  const blocks = toText(content);
-  return { type: 'tool_result', tool_use_id: toolCallId, ...(blocks.length > 0 && { content: blocks }) };
+const toToolResult = ({ toolCallId, content, isError }: ToolMessage, leaveOut: LeaveOut): Body => {
+  const blocks = content.flatMap((part) => toBlock(part, leaveOut));
+  return {
+    type: 'tool_result',
+    tool_use_id: toolCallId,
+    ...(blocks.length > 0 && { content: blocks }),
+    ...(isError === true && { is_error: true }),
+  };
 };
 
 const toToolUse = (call: ToolCall, leaveOut: LeaveOut): Body => ({
@@ -258,35 +378,39 @@ const toStopSequences = (stop: readonly string[] = [], leaveOut: LeaveOut): read
   return sequences.length === 0 ? undefined : sequences;
 };
 
-const toTools = ({ tools = [], toolChoice, parallelToolCalls = true }: ChatRequest): Body => {
-  if (tools.length === 0) return {};
-  const choice = toToolChoice(toolChoice ?? 'auto');
+const toTool = ({ name, description, parameters, strict }: Tool): Body =>
+  withoutUndefined({ name, description, input_schema: { type: 'object', ...parameters }, strict });
+
+/** `given` is the choice of a body that passes through, for what the settings leave open. */
+const toToolChoice = ({ toolChoice, parallelToolCalls }: ChatSettings, given?: Body): Body | undefined => {
+  const { disable_parallel_tool_use, ...choice } = given ?? {};
+  const chosen = toolChoice === undefined ? given && choice : toChoice(toolChoice);
+  const serial = parallelToolCalls === undefined ? disable_parallel_tool_use === true : !parallelToolCalls;
   // Where no tool may be called, there is no word for how many.
-  const serial = !parallelToolCalls && toolChoice !== 'none';
-  return {
-    tools: tools.map(({ name, description, parameters, strict }) =>
-      withoutUndefined({ name, description, input_schema: { type: 'object', ...parameters }, strict }),
-    ),
-    ...((serial || toolChoice !== undefined) && {
-      tool_choice: { ...choice, ...(serial && { disable_parallel_tool_use: true }) },
-    }),
-  };
+  if (!serial || chosen?.type === 'none') return chosen;
+  return { type: 'auto', ...chosen, disable_parallel_tool_use: true };
 };
 
-const toToolChoice = (choice: NonNullable<ChatRequest['toolChoice']>): Body => {
+const toChoice = (choice: NonNullable<ChatSettings['toolChoice']>): Body => {
   if (typeof choice === 'object') return { type: 'tool', name: choice.tool };
   return { type: choice === 'required' ? 'any' : choice };
 };
 
 const EFFORTS: ReadonlySet<string> = new Set(['low', 'medium', 'high', 'xhigh', 'max']);
 
-/** The form of the answer, and how hard to think about it; an effort of `none` switches thinking off instead. */
-const toOutputConfig = ({ output, reasoningEffort }: ChatRequest, leaveOut: LeaveOut): Body | undefined => {
+/** The form of the answer, and how hard to think about it. Whether to think at all is said in `thinking`. */
+const toOutputConfig = ({ output, reasoningEffort }: ChatSettings, leaveOut: LeaveOut): Body | undefined => {
   const wanted = reasoningEffort === 'minimal' ? 'low' : reasoningEffort;
   const effort = wanted !== undefined && EFFORTS.has(wanted) ? wanted : undefined;
-  if (effort !== wanted && wanted !== 'none') leaveOut({ what: `reasoning_effort ${wanted}` });
+  if (effort !== wanted && wanted !== 'none' && wanted !== 'auto') leaveOut({ what: `reasoning_effort ${wanted}` });
   const format = output?.type === 'json-schema' ? { type: 'json_schema', schema: output.schema } : undefined;
   return effort === undefined && format === undefined ? undefined : withoutUndefined({ effort, format });
+};
+
+const toThinking = ({ reasoningEffort, maxReasoningTokens }: ChatSettings): Body | undefined => {
+  if (reasoningEffort === 'none') return { type: 'disabled' };
+  if (maxReasoningTokens !== undefined) return { type: 'enabled', budget_tokens: maxReasoningTokens };
+  return reasoningEffort === 'auto' ? { type: 'adaptive' } : undefined;
 };
 
 const toMetadata = (extra: ChatRequest['extra'] = {}): Body | undefined => {
@@ -349,6 +473,7 @@ const fromAnthropic = (body: Body): ChatResponse => {
     ...(reasoning !== '' && { reasoning }),
     toolCalls: blocks.flatMap((block) => (block.type === 'tool_use' ? [fromToolUse(block)] : [])),
     finishReason: toFinishReason(body.stop_reason),
+    ...(typeof body.stop_sequence === 'string' && { stopSequence: body.stop_sequence }),
     ...(isObject(body.usage) && { usage: fromUsage(body.usage) }),
   };
 };
@@ -362,11 +487,13 @@ const fromToolUse = ({ id, name, input }: Body): ToolCall => ({
 const fromUsage = (usage: Body): Usage => {
   const details = isObject(usage.output_tokens_details) ? usage.output_tokens_details : {};
   const cached = countOf(usage.cache_read_input_tokens);
+  const written = countOf(usage.cache_creation_input_tokens);
   return {
     // Anthropic counts the three apart.
-    inputTokens: countOf(usage.input_tokens) + countOf(usage.cache_creation_input_tokens) + cached,
+    inputTokens: countOf(usage.input_tokens) + written + cached,
     outputTokens: countOf(usage.output_tokens),
     cachedInputTokens: cached,
+    ...(written > 0 && { cacheWriteInputTokens: written }),
     reasoningTokens: countOf(details.thinking_tokens),
   };
 };
@@ -375,18 +502,20 @@ const fromUsage = (usage: Body): Usage => {
  * The SDK's own stream ends normally when it is cut or aborted, so the bytes are read here, and the stream has ended
  * well only with its `message_stop`.
  */
-async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ChatEvent, void> {
-  const read = createEventReader();
+async function* readEvents(body: ReadableStream<Uint8Array>, passesThrough: boolean): AsyncGenerator<ChatEvent, void> {
+  const read = createEventReader(passesThrough);
   let started = false;
   for await (const frame of readServerSentEvents(body, isStop)) {
-    const { event, data } = frame;
-    if (data === undefined || data === '') {
-      yield { type: 'other' };
-      continue;
+    const { event, data, bytes } = frame;
+    let events: readonly ChatEvent[] = [{ type: 'other' }];
+    if (data !== undefined && data !== '') {
+      started = true;
+      const chunk = parse(data, 'an event');
+      events = read(textOf(chunk.type) ?? event, chunk);
     }
-    started = true;
-    const chunk = parse(data, 'an event');
-    yield* read(textOf(chunk.type) ?? event, chunk);
+    const [first = { type: 'other' } as const, ...others] = events;
+    yield passesThrough ? { ...first, bytes } : first;
+    yield* others;
     if (isStop(frame)) return;
   }
   throw brokenAnswer('anthropic', started ? 'a stream that stopped before its end' : 'a stream without an event');
@@ -397,19 +526,27 @@ const isStop = ({ event, data }: ServerSentEvent): boolean =>
 
 type ReadEvent = (type: string | undefined, chunk: Body) => readonly ChatEvent[];
 
-/** Reads the events of one stream in turn, keeping what later ones refer to. */
-const createEventReader = (): ReadEvent => {
+/**
+ * Reads the events of one stream in turn, keeping what later ones refer to. Blocks that have no neutral word are content
+ * where the caller gets them: where the stream passes through.
+ */
+const createEventReader = (passesThrough: boolean): ReadEvent => {
   // By the index of its block; `input` is what the call says should no piece of it follow.
   const calls = new Map<unknown, { readonly index: number; input: unknown }>();
   let stopReason: unknown;
+  let stopSequence: unknown;
   let usage: Body | undefined;
 
-  // The counts are running totals; what is 0 or null in a later frame was told before.
+  // The counts are running totals. Of the input, what is 0 or null in a later frame was told before; of the output, the
+  // last frame knows best: an answer that was declined begins with 1 token and ends with none.
   const told = (totals: unknown): void => {
-    if (isObject(totals)) usage = { ...usage, ...Object.fromEntries(Object.entries(totals).filter(([, n]) => n)) };
+    if (!isObject(totals)) return;
+    const news = Object.entries(totals).filter(([name, n]) => n || (n === 0 && name === 'output_tokens'));
+    usage = { ...usage, ...Object.fromEntries(news) };
   };
 
   const open = (block: Body, at: unknown): readonly ChatEvent[] => {
+    if (passesThrough && !SPOKEN.has(block.type)) return [{ type: 'unknown', name: textOf(block.type) ?? '' }];
     if (block.type !== 'tool_use') return said(block);
     const index = calls.size;
     calls.set(at, { index, input: block.input ?? {} });
@@ -443,11 +580,18 @@ const createEventReader = (): ReadEvent => {
       case 'content_block_stop':
         return close(chunk.index);
       case 'message_delta':
-        if (isObject(chunk.delta)) stopReason = chunk.delta.stop_reason ?? stopReason;
+        if (isObject(chunk.delta)) {
+          stopReason = chunk.delta.stop_reason ?? stopReason;
+          stopSequence = chunk.delta.stop_sequence ?? stopSequence;
+        }
         told(chunk.usage);
         return [{ type: 'other' }];
       case 'message_stop': {
-        const finish: ChatEvent = { type: 'finish', reason: toFinishReason(stopReason) };
+        const finish: ChatEvent = {
+          type: 'finish',
+          reason: toFinishReason(stopReason),
+          ...(typeof stopSequence === 'string' && { stopSequence }),
+        };
         return usage === undefined ? [finish] : [finish, { type: 'usage', usage: fromUsage(usage) }];
       }
       default:
@@ -456,6 +600,9 @@ const createEventReader = (): ReadEvent => {
   };
 };
 
+/** The blocks that neutral events tell of. */
+const SPOKEN: ReadonlySet<unknown> = new Set(['text', 'thinking', 'tool_use']);
+
 /** What a block opens with, or a delta adds; signatures and citations are neither text nor thought. */
 const said = (piece: Body): readonly ChatEvent[] => {
   if (typeof piece.text === 'string' && piece.text !== '') return [{ type: 'text', text: piece.text }];
@@ -463,14 +610,20 @@ const said = (piece: Body): readonly ChatEvent[] => {
   return [{ type: 'other' }];
 };
 
+const FOREIGN_THOUGHT = /signature\W+in\W+thinking|expected\W+thinking\W+or/i;
+
 const explain = (error: unknown, wire: Wire): Failure => {
   if (error instanceof APIError && error.status !== undefined) {
-    return failureFromVendor({
+    const failure = failureFromVendor({
       vendor: 'anthropic',
       status: error.status,
       header: (name) => error.headers?.get(name) ?? wire.header(name),
       ...complaint(error.error),
     });
+    // Thoughts of one model that are returned to another: those who take no thoughts can answer all the same.
+    return failure.kind === 'rejected' && FOREIGN_THOUGHT.test(failure.vendorError?.message ?? '')
+      ? { ...failure, kind: 'unsupported' }
+      : failure;
   }
   if (lacksKey(error)) return { kind: 'unauthorized', message: 'anthropic could not be asked without a key' };
   return failureFromUnknown('anthropic', error, wire);

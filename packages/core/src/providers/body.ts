@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+
 /** A body of a vendor, of which nothing is known but that it is an object. */
 export type Body = Record<string, unknown>;
 
@@ -5,6 +7,13 @@ export const textOf = (value: unknown): string | undefined => (typeof value === 
 
 /** A count of tokens. What is missing, negative or no number is 0, so that sums stay finite. */
 export const countOf = (value: unknown): number => (typeof value === 'number' && value > 0 ? value : 0);
+
+/**
+ * The id of a tool call under which every vendor takes its result: OpenAI allows 40 characters, and Anthropic no others
+ * than these. For any other id there is one of ours.
+ */
+export const callIdOf = (id: unknown): string =>
+  typeof id === 'string' && /^[\w-]{1,40}$/.test(id) ? id : `call_${randomUUID().replaceAll('-', '')}`;
 
 /** Absent is not `undefined` to a vendor, nor to the SDK that checks the body. */
 export const withoutUndefined = (body: Body): Body =>

@@ -204,13 +204,55 @@ describe('to the vendor', () => {
     ['minimal', { type: 'enabled', token_budget: 512 }],
     ['medium', { type: 'enabled', token_budget: 8_192 }],
     ['high', { type: 'enabled' }],
+    ['auto', { type: 'enabled' }],
   ])('the effort %s becomes %j', async (reasoningEffort, thinking) => {
     expect(await bodyFor({ ...hi, reasoningEffort })).toMatchObject({ thinking });
+  });
+
+  test('a budget of thought says it better than a word does', async () => {
+    const thought = { ...hi, reasoningEffort: 'auto', maxReasoningTokens: 2_000 };
+    expect(await bodyFor(thought)).toMatchObject({ thinking: { type: 'enabled', token_budget: 2_000 } });
+    const none = { ...thought, reasoningEffort: 'none' };
+    expect(await bodyFor(none)).toMatchObject({ thinking: { type: 'disabled' } });
+  });
+
+  test('top_k has another name', async () => {
+    expect(await bodyFor({ ...hi, topK: 5 })).toMatchObject({ k: 5 });
+  });
+
+  test('what a tool showed is shown behind its results', async () => {
+    const image = { type: 'image', url: 'data:image/png;base64,AAAA' } as const;
+    const request: ChatRequest = {
+      messages: [
+        ...hi.messages,
+        { role: 'assistant', content: [], toolCalls: [{ id: 'f_1', name: 'look', arguments: '{}' }] },
+        { role: 'tool', toolCallId: 'f_1', content: [text('Here:'), image], isError: true },
+      ],
+    };
+    expect(gapsOf(request)).toEqual([{ what: 'is_error of a tool result', harmless: true }]);
+    const { messages } = (await bodyFor(request)) as { messages: unknown[] };
+    expect(messages.slice(2)).toEqual([
+      { role: 'tool', tool_call_id: 'f_1', content: [text('Here:')] },
+      {
+        role: 'user',
+        content: [text('What the tool call f_1 returned:'), { type: 'image_url', image_url: { url: image.url } }],
+      },
+    ]);
+  });
+
+  test('what only Anthropic has words for is a gap, with or without harm', () => {
+    const source = { format: 'anthropic-messages', body: {} } as const;
+    const extra = { 'anthropic-beta': 'b', mcp_servers: [] };
+    expect(gapsOf({ ...hi, extra, source })).toEqual([
+      { what: 'anthropic-beta', harmless: true },
+      { what: 'mcp_servers' },
+    ]);
   });
 
   const tools = [{ name: 'now' }];
 
   test.each<[string, ChatRequest]>([
+    ['top_k outside 0 to 500', { ...hi, topK: 501 }],
     ['temperature below 0', { ...hi, temperature: -1 }],
     ['top_p outside 0.01 to 0.99', { ...hi, topP: 1.5 }],
     ['top_p outside 0.01 to 0.99', { ...hi, topP: 0 }],
@@ -243,6 +285,45 @@ describe('to the vendor', () => {
 
   test.each(['user', 'safety_identifier', 'metadata', 'store'])('a gap without harm: %s', (what) => {
     expect(gapsOf({ ...hi, extra: { [what]: 'x' } })).toEqual([{ what, harmless: true }]);
+  });
+});
+
+describe('an answer', () => {
+  const STOPPED = { ...ANSWER, finish_reason: 'STOP_SEQUENCE' };
+
+  test.each([
+    [['END'], 'END'],
+    [['END', 'FIN'], undefined],
+    [[], undefined],
+  ])('that was stopped by one of %j names it where it can', async (stop, stopSequence) => {
+    const request = { ...hi, stop };
+    const vendor = await startVendor(json(STOPPED));
+    expect(((await send(connect(vendor.url), request)) as ChatResponse).stopSequence).toBe(stopSequence);
+    const streaming = await startVendor(sse(START, { ...END, delta: { finish_reason: 'STOP_SEQUENCE' } }));
+    const { events } = await stream(connect(streaming.url), request);
+    const finish = { type: 'finish', reason: 'stop', ...(stopSequence !== undefined && { stopSequence }) };
+    expect(events.at(-1)).toEqual(finish);
+  });
+
+  test('gives its tool calls ids that every vendor takes back', async () => {
+    const call = (id: string) => ({ id, type: 'function', function: { name: 'f', arguments: '{}' } });
+    const ids = ['f_1', `${'a'.repeat(60)}_1`, 'get.weather:1'];
+    const message = { role: 'assistant', tool_calls: ids.map(call) };
+    const vendor = await startVendor(json({ ...ANSWER, finish_reason: 'TOOL_CALL', message }));
+    const { toolCalls } = (await send(connect(vendor.url), hi)) as ChatResponse;
+    expect(toolCalls[0]?.id).toBe('f_1');
+    expect(new Set(toolCalls.map(({ id }) => id)).size).toBe(3);
+    for (const { id } of toolCalls) expect(id).toMatch(/^[\w-]{1,40}$/);
+    const starts = ids.map((id, index) => ({
+      type: 'tool-call-start',
+      index,
+      delta: { message: { tool_calls: call(id) } },
+    }));
+    const streaming = await startVendor(sse(START, ...starts, END));
+    const { events } = await stream(connect(streaming.url), hi);
+    const streamed = events.flatMap((event) => (event.type === 'tool-call' ? (event.id ?? []) : []));
+    expect(streamed).toHaveLength(3);
+    for (const id of streamed) expect(id).toMatch(/^[\w-]{1,40}$/);
   });
 });
 

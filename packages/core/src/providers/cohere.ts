@@ -22,7 +22,8 @@ import {
 } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
-import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { type Body, callIdOf, countOf, textOf, withoutUndefined } from './body.ts';
+import { textsOf, withTextResults } from './tool-results.ts';
 
 type ClientOptions = ConstructorParameters<typeof CohereClientV2>[0];
 
@@ -98,12 +99,12 @@ const connect = (options: CohereClientOptions, model: string): Provider => {
     },
     gaps,
     async send(request, call) {
-      return fromCohere(parse(await (await ask(request, false, call)).text(), 'a body'), model);
+      return fromCohere(parse(await (await ask(request, false, call)).text(), 'a body'), model, request);
     },
     async *stream(request, call) {
       const response = await ask(request, true, call);
       if (response.body === null) throw brokenAnswer('cohere', 'no body');
-      yield* readEvents(response.body, model);
+      yield* readEvents(response.body, model, request);
     },
     explain,
   };
@@ -122,16 +123,17 @@ const gaps = (request: ChatRequest): readonly Gap[] => {
 
 const toCohere = (request: ChatRequest, leaveOut: LeaveOut): Body =>
   withoutUndefined({
-    messages: request.messages.flatMap((message) => toMessage(message, leaveOut)),
+    messages: withTextResults(request.messages).flatMap((message) => toMessage(message, leaveOut)),
     max_tokens: request.maxOutputTokens,
     temperature: within('temperature', request.temperature, 0, Number.POSITIVE_INFINITY, leaveOut),
     p: toP(request.topP, leaveOut),
+    k: within('top_k', request.topK, 0, 500, leaveOut),
     stop_sequences: toStopSequences(request.stop, leaveOut),
     seed: request.seed,
     ...toPenalties(request, leaveOut),
     ...toTools(request, leaveOut),
     response_format: toResponseFormat(request, leaveOut),
-    thinking: toThinking(request.reasoningEffort, leaveOut),
+    thinking: toThinking(request, leaveOut),
   });
 
 const toMessage = (message: Message, leaveOut: LeaveOut): readonly Body[] => {
@@ -143,7 +145,9 @@ const toMessage = (message: Message, leaveOut: LeaveOut): readonly Body[] => {
     case 'assistant':
       return toAssistantMessage(message);
     case 'tool':
-      return [{ role: 'tool', tool_call_id: message.toolCallId, content: toText(message.content) }];
+      // The words of the result say that it failed.
+      if (message.isError === true) leaveOut({ what: 'is_error of a tool result', harmless: true });
+      return [{ role: 'tool', tool_call_id: message.toolCallId, content: toText(textsOf(message.content)) }];
   }
 };
 
@@ -269,9 +273,17 @@ const THINKING: ReadonlyMap<string, Body> = new Map([
   ['high', { type: 'enabled' }],
   ['xhigh', { type: 'enabled' }],
   ['max', { type: 'enabled' }],
+  ['auto', { type: 'enabled' }],
 ]);
 
-const toThinking = (effort: string | undefined, leaveOut: LeaveOut): Body | undefined => {
+/** A number of tokens says it better than a word. */
+const toThinking = (
+  { reasoningEffort: effort, maxReasoningTokens }: ChatRequest,
+  leaveOut: LeaveOut,
+): Body | undefined => {
+  if (maxReasoningTokens !== undefined && effort !== 'none') {
+    return { type: 'enabled', token_budget: maxReasoningTokens };
+  }
   if (effort === undefined) return undefined;
   const thinking = THINKING.get(effort);
   if (thinking === undefined) leaveOut({ what: `reasoning_effort ${effort}` });
@@ -323,7 +335,13 @@ const parse = (json: string, what: 'a body' | 'an event'): Body => {
   return body;
 };
 
-const fromCohere = (body: Body, model: string): ChatResponse => {
+/** Which stop sequence it was is known where there was but one. */
+const stopSequenceOf = (reason: unknown, { stop = [] }: ChatRequest): { readonly stopSequence?: string } => {
+  const [only, ...others] = stop;
+  return reason === 'STOP_SEQUENCE' && only !== undefined && others.length === 0 ? { stopSequence: only } : {};
+};
+
+const fromCohere = (body: Body, model: string, request: ChatRequest): ChatResponse => {
   const finishReason = toFinishReason(body.finish_reason, body.error);
   if (!isObject(body.message)) throw brokenAnswer('cohere', 'a body without a message');
   const { content, tool_plan, tool_calls } = body.message;
@@ -337,13 +355,14 @@ const fromCohere = (body: Body, model: string): ChatResponse => {
     ...(reasoning !== '' && { reasoning }),
     toolCalls: Array.isArray(tool_calls) ? tool_calls.filter(isObject).map(fromToolCall) : [],
     finishReason,
+    ...stopSequenceOf(body.finish_reason, request),
     ...(isObject(body.usage) && { usage: fromUsage(body.usage) }),
   };
 };
 
 const fromToolCall = ({ id, function: called }: Body): ToolCall => {
   const { name, arguments: args } = isObject(called) ? called : {};
-  return { id: textOf(id) ?? '', name: textOf(name) ?? '', arguments: textOf(args) || '{}' };
+  return { id: callIdOf(id), name: textOf(name) ?? '', arguments: textOf(args) || '{}' };
 };
 
 const fromUsage = (usage: Body): Usage => {
@@ -358,8 +377,12 @@ const fromUsage = (usage: Body): Usage => {
 };
 
 /** A stream has ended well only with a `message-end` that does not name a failure. */
-async function* readEvents(body: ReadableStream<Uint8Array>, model: string): AsyncGenerator<ChatEvent, void> {
-  const read = createEventReader(model);
+async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  model: string,
+  request: ChatRequest,
+): AsyncGenerator<ChatEvent, void> {
+  const read = createEventReader(model, request);
   let started = false;
   for await (const frame of readServerSentEvents(body, isEnd)) {
     const { event, data } = frame;
@@ -381,7 +404,7 @@ const isEnd = ({ event, data = '' }: ServerSentEvent): boolean =>
 type ReadEvent = (type: string | undefined, chunk: Body) => readonly ChatEvent[];
 
 /** Reads the events of one stream in turn, keeping what later ones refer to. */
-const createEventReader = (model: string): ReadEvent => {
+const createEventReader = (model: string, request: ChatRequest): ReadEvent => {
   // By the index of its events.
   const calls = new Map<unknown, { readonly index: number; empty: boolean }>();
 
@@ -397,7 +420,7 @@ const createEventReader = (model: string): ReadEvent => {
     const index = calls.size;
     calls.set(at, { index, empty: true });
     return [
-      { type: 'tool-call', index, id: textOf(id) ?? '', name: textOf(name) ?? '', arguments: '' },
+      { type: 'tool-call', index, id: callIdOf(id), name: textOf(name) ?? '', arguments: '' },
       ...extend(at, args),
     ];
   };
@@ -421,7 +444,11 @@ const createEventReader = (model: string): ReadEvent => {
         // A call without arguments is still a call with an empty object.
         return calls.get(index)?.empty === true ? extend(index, '{}') : [{ type: 'other' }];
       case 'message-end': {
-        const finish: ChatEvent = { type: 'finish', reason: toFinishReason(delta.finish_reason, delta.error) };
+        const finish: ChatEvent = {
+          type: 'finish',
+          reason: toFinishReason(delta.finish_reason, delta.error),
+          ...stopSequenceOf(delta.finish_reason, request),
+        };
         return isObject(delta.usage) ? [finish, { type: 'usage', usage: fromUsage(delta.usage) }] : [finish];
       }
       default:

@@ -282,6 +282,51 @@ describe('a request in words of Gemini', () => {
     expect(JSON.parse(JSON.stringify(body.generationConfig))).toEqual({});
   });
 
+  test('a budget of thought, or none, takes the place of a word, and stays within what all models take', () => {
+    const thinkingOf = (request: Partial<ChatRequest>): unknown =>
+      toGemini({ ...hi, ...request }).body.generationConfig.thinkingConfig;
+    expect(thinkingOf({ reasoningEffort: 'auto' })).toBeUndefined();
+    expect(thinkingOf({ reasoningEffort: 'auto', maxReasoningTokens: 2_000 })).toEqual({ thinkingBudget: 2_000 });
+    expect(thinkingOf({ reasoningEffort: 'high', maxReasoningTokens: 31_999 })).toEqual({ thinkingBudget: 24_576 });
+    expect(thinkingOf({ reasoningEffort: 'none', maxReasoningTokens: 2_000 })).toEqual({ thinkingLevel: 'MINIMAL' });
+    expect(toGemini({ ...hi, topK: 5 }).body.generationConfig.topK).toBe(5);
+  });
+
+  test('a tool that failed has an error for its result, and what it showed is shown behind it', () => {
+    const { body, gaps } = toGemini({
+      messages: [
+        ...hi.messages,
+        { role: 'assistant', content: [], toolCalls: [{ id: 'c1', name: 'look', arguments: '{}' }] },
+        {
+          role: 'tool',
+          toolCallId: 'c1',
+          content: [said('{"a":1}'), { type: 'image', url: 'data:image/png;base64,AAAA' }],
+          isError: true,
+        },
+      ],
+    });
+    expect(gaps).toEqual([]);
+    expect(body.contents[2]).toEqual({
+      role: 'user',
+      parts: [
+        { functionResponse: { id: 'c1', name: 'look', response: { error: '{"a":1}' } } },
+        { text: 'What the tool call c1 returned:' },
+        { inlineData: { mimeType: 'image/png', data: 'AAAA' } },
+      ],
+    });
+  });
+
+  test('what only Anthropic has words for is a gap, with or without harm', () => {
+    const source = { format: 'anthropic-messages', body: {} } as const;
+    const extra = { cache_control: {}, container: 'c' };
+    const content = [{ type: 'file', url: 'https://a.test/a.pdf' }] as const;
+    expect(toGemini({ messages: [{ role: 'user', content }], extra, source }).gaps).toEqual([
+      { what: 'cache_control', harmless: true },
+      { what: 'container' },
+      { what: 'file by URL' },
+    ]);
+  });
+
   test('one answer is no gap', () => {
     expect(toGemini({ ...hi, extra: { n: 1 } }).gaps).toEqual([]);
   });
@@ -410,6 +455,7 @@ describe.each(SDKS)('$name', ({ name, at }) => {
         maxOutputTokens: 64,
         temperature: 0,
         topP: 0.5,
+        topK: 5,
         stop: ['END'],
         seed: 0,
         frequencyPenalty: 0.25,
@@ -454,6 +500,7 @@ describe.each(SDKS)('$name', ({ name, at }) => {
         maxOutputTokens: 64,
         temperature: 0,
         topP: 0.5,
+        topK: 5,
         stopSequences: ['END'],
         seed: 0,
         frequencyPenalty: 0.25,
@@ -462,6 +509,14 @@ describe.each(SDKS)('$name', ({ name, at }) => {
         responseJsonSchema: schema,
         thinkingConfig: { thinkingLevel: 'LOW' },
       },
+    });
+  });
+
+  test('a budget of thought reaches the wire', async () => {
+    const player = await playing(answer(candidate([{ text: 'ok' }], 'STOP')));
+    await at(player.url).send({ ...hi, maxReasoningTokens: 2_000 }, { signal: signal() });
+    expect(player.requests[0]?.body).toMatchObject({
+      generationConfig: { thinkingConfig: { thinkingBudget: 2_000 } },
     });
   });
 
@@ -533,7 +588,7 @@ describe.each(SDKS)('$name', ({ name, at }) => {
       reasoning: 'Hmm. ',
       toolCalls: [
         { id: 'f1', name: 'find', arguments: '{"q":"x"}', extra: { google: { thought_signature: 'sig' } } },
-        { id: expect.stringMatching(/^call_./), name: 'now', arguments: '{}' },
+        { id: expect.stringMatching(/^call_[\w-]{1,35}$/), name: 'now', arguments: '{}' },
       ],
       finishReason: 'tool-calls',
       usage: { inputTokens: 12, outputTokens: 12, cachedInputTokens: 4, reasoningTokens: 7 },
@@ -641,7 +696,7 @@ describe.each(SDKS)('$name', ({ name, at }) => {
         arguments: '{"q":"x"}',
         extra: { google: { thought_signature: 'sig' } },
       },
-      { type: 'tool-call', index: 1, id: expect.stringMatching(/^call_./), name: 'now', arguments: '{}' },
+      { type: 'tool-call', index: 1, id: expect.stringMatching(/^call_[\w-]{1,35}$/), name: 'now', arguments: '{}' },
       { type: 'finish', reason: 'tool-calls' },
       { type: 'usage', usage: { inputTokens: 10, outputTokens: 12, cachedInputTokens: 0, reasoningTokens: 3 } },
     ]);

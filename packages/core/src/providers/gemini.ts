@@ -6,12 +6,21 @@
 import { randomUUID } from 'node:crypto';
 import { classify } from '../decide/classify.ts';
 import type { Failure } from '../decide/failure.ts';
-import type { AssistantMessage, ChatRequest, Message, TextPart, ToolCall, UserPart } from '../decide/request.ts';
+import type {
+  AssistantMessage,
+  ChatRequest,
+  Message,
+  TextPart,
+  ToolCall,
+  ToolMessage,
+  UserPart,
+} from '../decide/request.ts';
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import type { ReadHeader } from '../decide/retry-after.ts';
 import type { Call, Gap } from '../provider.ts';
 import { brokenAnswer, extraGaps, failureFromVendor, isObject, ProviderFailure } from '../provider-kit.ts';
-import { type Body, countOf, textOf } from './body.ts';
+import { type Body, callIdOf, countOf, textOf } from './body.ts';
+import { textsOf, withTextResults } from './tool-results.ts';
 
 /** A request in Gemini's words. Fields that are undefined are not sent. */
 export interface GeminiRequest {
@@ -39,7 +48,7 @@ export const toGemini = (request: ChatRequest): { readonly body: GeminiRequest; 
     if (!gaps.some((gap) => gap.what === what)) gaps.push({ what, ...(harmless && { harmless: true }) });
   };
   const body = {
-    ...toContents(request.messages, miss),
+    ...toContents(withTextResults(request.messages), miss),
     tools: toTools(request, miss),
     toolConfig: toToolConfig(request, miss),
     generationConfig: toGenerationConfig(request, miss),
@@ -83,7 +92,7 @@ const toParts = (message: Message, toolNames: Map<string, string>, miss: Miss): 
       // Gemini knows a result by its function's name, which only the call tells.
       const name = toolNames.get(message.toolCallId);
       if (name !== undefined) {
-        return [{ functionResponse: { id: message.toolCallId, name, response: toFunctionResult(message.content) } }];
+        return [{ functionResponse: { id: message.toolCallId, name, response: toFunctionResult(message) } }];
       }
       miss('tool message without its call');
       return [];
@@ -109,7 +118,7 @@ const toUserParts = (part: UserPart, miss: Miss): Body[] => {
       return [];
     case 'file':
       if (part.data !== undefined) return toInlineData(part.data, 'file', miss);
-      miss('file by id');
+      miss(part.url === undefined ? 'file by id' : 'file by URL');
       return [];
     case 'unknown':
       miss(`${part.name} part`);
@@ -156,9 +165,12 @@ const toArgs = (text: string, miss: Miss): Body => {
   return {};
 };
 
-/** A result must be an object. */
-const toFunctionResult = (content: readonly TextPart[]): Body => {
-  const output = content.map(({ text }) => text).join('');
+/** A result must be an object, of which Google reserves two keys: for what a tool returned, and for how it failed. */
+const toFunctionResult = ({ content, isError }: ToolMessage): Body => {
+  const output = textsOf(content)
+    .map(({ text }) => text)
+    .join('');
+  if (isError === true) return { error: output };
   const result = parse(output);
   return isObject(result) ? result : { output };
 };
@@ -198,13 +210,14 @@ const toGenerationConfig = (request: ChatRequest, miss: Miss): Body => {
     maxOutputTokens: request.maxOutputTokens,
     temperature: tooHot ? undefined : temperature,
     topP: request.topP,
+    topK: request.topK,
     stopSequences: tooMany ? undefined : stop,
     seed: request.seed,
     frequencyPenalty: request.frequencyPenalty,
     presencePenalty: request.presencePenalty,
     responseMimeType: output === undefined || output.type === 'text' ? undefined : 'application/json',
     responseJsonSchema: output?.type === 'json-schema' ? output.schema : undefined,
-    thinkingConfig: toThinking(request.reasoningEffort, miss),
+    thinkingConfig: toThinking(request, miss),
   };
 };
 
@@ -217,11 +230,19 @@ const THINKING_LEVELS: Readonly<Record<string, string>> = {
   high: 'HIGH',
 };
 
-const toThinking = (effort: string | undefined, miss: Miss): Body | undefined => {
-  if (effort === undefined) return undefined;
-  const thinkingLevel = THINKING_LEVELS[effort];
+/** The largest budget that all models take which can be given one. Fewer tokens are within any larger limit. */
+const MOST_THINKING_TOKENS = 24_576;
+
+const toThinking = ({ reasoningEffort, maxReasoningTokens }: ChatRequest, miss: Miss): Body | undefined => {
+  // Of words and tokens Gemini takes one.
+  if (maxReasoningTokens !== undefined && reasoningEffort !== 'none') {
+    return { thinkingBudget: Math.min(maxReasoningTokens, MOST_THINKING_TOKENS) };
+  }
+  // What it does when nothing is said.
+  if (reasoningEffort === undefined || reasoningEffort === 'auto') return undefined;
+  const thinkingLevel = THINKING_LEVELS[reasoningEffort];
   if (thinkingLevel !== undefined) return { thinkingLevel };
-  miss(`reasoning_effort ${effort}`);
+  miss(`reasoning_effort ${reasoningEffort}`);
   return undefined;
 };
 
@@ -292,7 +313,7 @@ const toPiece = (part: unknown): Piece | undefined => {
 };
 
 const toToolCall = ({ id, name, args }: Body, { thoughtSignature }: Body): ToolCall => ({
-  id: textOf(id) ?? `call_${randomUUID()}`,
+  id: callIdOf(id),
   name: textOf(name) ?? '',
   arguments: JSON.stringify(args ?? {}),
   // The model that made the call wants it back with the call.

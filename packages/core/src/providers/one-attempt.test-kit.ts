@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest, UserPart } from '../decide/request.ts';
@@ -13,6 +13,8 @@ export interface Vendor {
   readonly url: string;
   /** The parsed bodies, oldest first. */
   readonly asked: unknown[];
+  /** The headers that came with them. */
+  readonly headers: IncomingHttpHeaders[];
   /** How many connections were ever made. */
   readonly connections: () => number;
   /** Resolves with the first connection that is gone. */
@@ -23,10 +25,12 @@ const running: (() => void)[] = [];
 
 export const startVendor = async (answer: (response: ServerResponse) => unknown): Promise<Vendor> => {
   const asked: unknown[] = [];
+  const headers: IncomingHttpHeaders[] = [];
   const server = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request) body += chunk;
     asked.push(JSON.parse(body));
+    headers.push(request.headers);
     await answer(response);
   });
   let connections = 0;
@@ -43,7 +47,7 @@ export const startVendor = async (answer: (response: ServerResponse) => unknown)
     server.closeAllConnections();
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, asked, connections: () => connections, hungUp };
+  return { url: `http://127.0.0.1:${port}`, asked, headers, connections: () => connections, hungUp };
 };
 
 /** Closes every vendor that was started. */

@@ -286,6 +286,88 @@ describe('a body that passes through', () => {
   });
 });
 
+describe('a request that came as Messages', () => {
+  const fromMessages = (extra: Readonly<Record<string, unknown>>, request: Partial<ChatRequest> = {}): ChatRequest => ({
+    ...hi,
+    ...request,
+    extra,
+    source: { format: 'anthropic-messages', body: { messages: [], max_tokens: 9 }, headers: { 'anthropic-beta': 'b' } },
+  });
+
+  test('is put into words of Chat Completions, without those that only Anthropic knows', async () => {
+    const player = await playing(answer(whole));
+    const request = fromMessages({ cache_control: {}, thinking: {}, n: 2 }, { maxOutputTokens: 9 });
+    const response = await at(player.url, { temperature: 0 }).send(
+      { ...request, temperature: 0 },
+      { signal: signal() },
+    );
+    expect(response).not.toHaveProperty('source');
+    expect(player.requests[0]?.body).toEqual({
+      model: 'm-1',
+      max_tokens: 9,
+      temperature: 0,
+      messages: [{ role: 'user', content: [said('hi')] }],
+    });
+    expect(player.requests[0]?.headers).not.toHaveProperty('anthropic-beta');
+  });
+
+  test('is streamed in neutral events, with its usage, however many choices somebody asked for', async () => {
+    const player = await playing(streamed(frame(chunk({ content: 'x' }, 'stop')) + DONE));
+    const events = await eventsOf(at(player.url), fromMessages({ n: 2 }));
+    expect(player.requests[0]?.body).toMatchObject({ stream_options: { include_usage: true } });
+    expect(events.map(({ type }) => type)).toEqual(['start', 'text', 'finish']);
+    expect(relayed(events)).toBe('');
+  });
+
+  test.each<[string, Readonly<Record<string, unknown>>, object[]]>([
+    ['hints for a cache', { cache_control: {} }, [{ what: 'cache_control', harmless: true }]],
+    ['betas', { 'anthropic-beta': 'b' }, [{ what: 'anthropic-beta', harmless: true }]],
+    ['thoughts of before', { 'thinking block': true }, [{ what: 'thinking block', harmless: true }]],
+    ['a tool of Anthropic’s', { 'tool of type t': true }, [{ what: 'tool of type t' }]],
+    ['where it is worked out', { inference_geo: 'eu' }, [{ what: 'inference_geo' }]],
+    ['a field of tomorrow', { tomorrow: 1 }, [{ what: 'tomorrow' }]],
+    ['a user', { metadata: { user_id: 'u' } }, []],
+    ['a user with a long name', { metadata: { user_id: 'u'.repeat(65) } }, [{ what: 'metadata', harmless: true }]],
+  ])('has the gaps that %s leave', (_, extra, gaps) => {
+    expect(at('http://a.test').gaps(fromMessages(extra))).toEqual(gaps);
+  });
+
+  // biome-ignore format: reads as a table
+  test.each<[string, Partial<ChatRequest>, ChatSettings | undefined, string | undefined, object[]]>([
+    ['gpt-5-mini',         { reasoningEffort: 'high' },                            undefined,                   'high',    []],
+    ['o4-mini',            { reasoningEffort: 'auto', maxReasoningTokens: 2_000 }, undefined,                   'low',     []],
+    ['openai/gpt-oss-20b', { reasoningEffort: 'auto' },                            undefined,                   undefined, []],
+    ['gpt-5-mini',         { reasoningEffort: 'none' },                            undefined,                   'low',     []],
+    ['gpt-5-mini',         { reasoningEffort: 'none' },                            { reasoningEffort: 'none' }, 'none',    []],
+    ['gpt-4o',             { reasoningEffort: 'high' },                            undefined,                   undefined, [{ what: 'thinking', harmless: true }]],
+    ['gpt-4o',             { reasoningEffort: 'auto', maxReasoningTokens: 2_000 }, undefined,                   undefined, [{ what: 'thinking', harmless: true }]],
+    ['gpt-4o',             { reasoningEffort: 'none' },                            undefined,                   undefined, []],
+    ['gpt-4o',             {},                                                     undefined,                   undefined, []],
+    ['llama-3.3-70b',      { reasoningEffort: 'low' },                             { reasoningEffort: 'low' },  'low',     []],
+  ])('tells %s how much to think only where it is known to understand: %j', async (model, thinking, params, effort, gaps) => {
+    const player = await playing(answer(whole));
+    const provider = openai(model, { apiKey: 'k', baseURL: player.url }).connect(model, params);
+    const request = fromMessages({}, thinking);
+    await provider.send(request, { signal: signal() });
+    const sent = player.requests[0]?.body as { reasoning_effort?: string } | undefined;
+    expect(sent?.reasoning_effort).toBe(effort);
+    expect(provider.gaps(request)).toEqual(gaps);
+  });
+
+  test('names its user, as OpenAI does at OpenAI', async () => {
+    const sent: unknown[] = [];
+    const fetch = async (_url: unknown, init?: { body?: unknown }): Promise<Response> => {
+      sent.push(JSON.parse(String(init?.body)));
+      return Response.json(whole);
+    };
+    for (const baseURL of ['https://api.openai.com/v1', 'http://localhost:11434/v1']) {
+      const provider = openai('m-1', { apiKey: 'k', baseURL, fetch }).connect('m-1', undefined);
+      await provider.send(fromMessages({ metadata: { user_id: 'u' } }), { signal: signal() });
+    }
+    expect(sent).toMatchObject([{ safety_identifier: 'u' }, { user: 'u' }]);
+  });
+});
+
 describe('a neutral request', () => {
   const wireOf = async (request: Partial<ChatRequest>): Promise<unknown> => {
     const player = await playing(answer(whole));
@@ -392,10 +474,100 @@ describe('a neutral request', () => {
     });
   });
 
+  test('shows what a tool showed behind its results, since tools return texts here', async () => {
+    const image = { type: 'image', url: 'data:image/png;base64,AAAA' } as const;
+    const body = (await wireOf({
+      messages: [
+        ...hi.messages,
+        {
+          role: 'assistant',
+          content: [],
+          toolCalls: ['c1', 'c2'].map((id) => ({ id, name: 'look', arguments: '{}' })),
+        },
+        { role: 'tool', toolCallId: 'c1', content: [image] },
+        { role: 'tool', toolCallId: 'c2', content: [said('nothing there'), image], isError: true },
+        { role: 'assistant', content: [said('there')] },
+      ],
+    })) as { messages: unknown[] };
+    const shown = { type: 'image_url', image_url: { url: image.url } };
+    expect(body.messages.slice(2)).toEqual([
+      { role: 'tool', tool_call_id: 'c1', content: [said('(The result is shown in the next message.)')] },
+      { role: 'tool', tool_call_id: 'c2', content: [said('nothing there')] },
+      {
+        role: 'user',
+        content: [said('What the tool call c1 returned:'), shown, said('What the tool call c2 returned:'), shown],
+      },
+      { role: 'assistant', content: [said('there')] },
+    ]);
+  });
+
+  test('gives a file the name without which OpenAI refuses it', async () => {
+    const data = 'data:application/pdf;base64,CCCC';
+    expect(await wireOf({ messages: [{ role: 'user', content: [{ type: 'file', data }] }] })).toMatchObject({
+      messages: [{ content: [{ type: 'file', file: { file_data: data, filename: 'file' } }] }],
+    });
+  });
+
+  test.each([
+    ['auto', undefined, undefined],
+    ['auto', 1_024, 'low'],
+    [undefined, 2_048, 'low'],
+    ['auto', 2_049, 'medium'],
+    ['auto', 8_192, 'medium'],
+    ['auto', 31_999, 'high'],
+    ['low', 31_999, 'low'],
+    ['none', 31_999, 'none'],
+    ['xhigh', undefined, 'xhigh'],
+  ])('thinks %s, at most %s tokens: %s', async (reasoningEffort, maxReasoningTokens, effort) => {
+    const body = (await wireOf({
+      ...(reasoningEffort !== undefined && { reasoningEffort }),
+      ...(maxReasoningTokens !== undefined && { maxReasoningTokens }),
+    })) as { reasoning_effort?: string };
+    expect(body.reasoning_effort).toBe(effort);
+  });
+
   test('asks a stream for its usage', async () => {
     const player = await playing(streamed(frame(chunk({ content: 'x' }, 'stop')) + DONE));
     await eventsOf(at(player.url));
     expect(player.requests[0]?.body).toMatchObject({ stream: true, stream_options: { include_usage: true } });
+  });
+
+  test.each<[string, Partial<ChatRequest>]>([
+    ['top_k', { topK: 5 }],
+    ['file by URL', { messages: [{ role: 'user', content: [{ type: 'file', url: 'https://a.test/a.pdf' }] }] }],
+    [
+      'search_result part',
+      { messages: [{ role: 'user', content: [{ type: 'unknown', name: 'search_result', value: {} }] }] },
+    ],
+    [
+      'chart part',
+      {
+        messages: [
+          { role: 'tool', toolCallId: 'c1', content: [{ type: 'unknown', name: 'chart', value: {} }] },
+          ...hi.messages,
+        ],
+      },
+    ],
+  ])('a gap: %s', (what, request) => {
+    expect(at('http://a.test').gaps({ ...hi, ...request })).toEqual([{ what }]);
+  });
+
+  test('a gap without harm: that a tool failed, which its words say', () => {
+    const failed = { role: 'tool', toolCallId: 'c1', content: [said('no')], isError: true } as const;
+    expect(at('http://a.test').gaps({ messages: [failed] })).toEqual([
+      { what: 'is_error of a tool result', harmless: true },
+    ]);
+  });
+
+  test('more than four stop sequences are a gap at OpenAI, and not at servers that resemble it', () => {
+    const stop = ['1', '2', '3', '4', '5'];
+    const gapsAt = (baseURL: string, count: number) =>
+      openai('m-1', { apiKey: 'k', baseURL })
+        .connect('m-1', undefined)
+        .gaps({ ...hi, stop: stop.slice(0, count) });
+    expect(gapsAt('https://api.openai.com/v1', 5)).toEqual([{ what: 'more than 4 stop sequences' }]);
+    expect(gapsAt('https://api.openai.com/v1', 4)).toEqual([]);
+    expect(gapsAt('http://localhost:11434/v1', 5)).toEqual([]);
   });
 
   test('names a limit as OpenAI does at OpenAI', () => {

@@ -1,10 +1,19 @@
 import OpenAI, { type ClientOptions } from 'openai';
 import type { Failure } from '../decide/failure.ts';
-import type { AssistantMessage, ChatRequest, ChatSettings, Message, ToolCall, UserPart } from '../decide/request.ts';
+import type {
+  AssistantMessage,
+  ChatRequest,
+  ChatSettings,
+  FilePart,
+  Message,
+  ToolCall,
+  UserPart,
+} from '../decide/request.ts';
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import type { Call, Gap, Provider, TargetSpec, Wire } from '../provider.ts';
 import {
   brokenAnswer,
+  extraGaps,
   failureFromUnknown,
   failureFromVendor,
   isObject,
@@ -15,6 +24,7 @@ import {
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { textsOf, withTextResults } from './tool-results.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
@@ -44,20 +54,17 @@ export const openai = (model: string, options: OpenAITargetOptions = {}): Target
 };
 
 const connect = (client: OpenAI, model: string, params: ChatSettings | undefined): Provider => {
-  // Reasoning models refuse `max_tokens`, and servers that only resemble OpenAI's know nothing else.
-  const maxTokensField = /\/\/[^/]*(openai\.com|azure\.com)/.test(client.baseURL)
-    ? 'max_completion_tokens'
-    : 'max_tokens';
+  const dialect = dialectOf(client.baseURL, model);
 
   const ask = (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
-    const body: Body = { ...toOpenAI(request, params, maxTokensField), model, ...(stream && { stream: true }) };
+    const body: Body = { ...toOpenAI(request, params, dialect, () => {}), model, ...(stream && { stream: true }) };
     // A plain answer asked of a body that came with `stream: true` is still a plain answer, and OpenAI refuses options of
     // a stream where there is none.
     if (!stream) {
       delete body.stream;
       delete body.stream_options;
     }
-    if (stream && request.source === undefined) body.stream_options = { include_usage: true };
+    if (stream && !passesThrough(request)) body.stream_options = { include_usage: true };
     return client.chat.completions
       .create(body as unknown as OpenAI.ChatCompletionCreateParams, {
         signal,
@@ -71,11 +78,11 @@ const connect = (client: OpenAI, model: string, params: ChatSettings | undefined
     name: 'openai',
     model,
     account: { endpoint: client.baseURL, credential: client.apiKey ?? '' },
-    gaps,
+    gaps: (request) => gaps(request, params, dialect),
     async send(request, call) {
       const text = await (await ask(request, false, call)).text();
       const response = fromOpenAI(parse(text));
-      return request.source === undefined ? response : { ...response, source: { format: 'openai-chat', body: text } };
+      return passesThrough(request) ? { ...response, source: { format: FORMAT, body: text } } : response;
     },
     async *stream(request, call) {
       const response = await ask(request, true, call);
@@ -86,39 +93,103 @@ const connect = (client: OpenAI, model: string, params: ChatSettings | undefined
   };
 };
 
-/** Everything can be said to the vendor whose format this is, but for parts of other formats. */
-const gaps = (request: ChatRequest): readonly Gap[] =>
-  request.source === undefined
-    ? request.messages.flatMap((message) =>
-        message.role === 'user'
-          ? message.content.flatMap((part) => (part.type === 'unknown' ? [{ what: `${part.name} part` }] : []))
-          : [],
-      )
-    : [];
+const FORMAT = 'openai-chat';
+
+const passesThrough = ({ source }: ChatRequest): boolean => source?.format === FORMAT;
+
+/** What OpenAI's own servers, and those that only resemble them, have different words for. */
+interface Dialect {
+  /** Reasoning models refuse `max_tokens`, and the others know nothing else. */
+  readonly maxTokens: 'max_completion_tokens' | 'max_tokens';
+  readonly user: 'safety_identifier' | 'user';
+  readonly mostStops: number;
+  /** The model is known to take `reasoning_effort`. The others refuse a request that has it. */
+  readonly thinks: boolean;
+}
+
+const dialectOf = (baseURL: string, model: string): Dialect => ({
+  ...(/\/\/[^/]*(openai\.com|azure\.com)/.test(baseURL)
+    ? { maxTokens: 'max_completion_tokens', user: 'safety_identifier', mostStops: 4 }
+    : { maxTokens: 'max_tokens', user: 'user', mostStops: Number.POSITIVE_INFINITY }),
+  thinks: /(^|\/)(o\d|gpt-5|gpt-oss|codex)/.test(model),
+});
 
 // ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const toOpenAI = (request: ChatRequest, params: ChatSettings | undefined, maxTokensField: string): Body => {
-  const { source } = request;
-  if (source === undefined)
-    return {
-      ...request.extra,
-      ...toSettings(request, maxTokensField),
-      messages: request.messages.map(toMessage),
-    };
-  if (params === undefined) return { ...source.body };
-  // Both names of one limit in one body are an error at the vendor.
-  const { max_tokens, max_completion_tokens, ...body } = source.body;
-  const limit = max_completion_tokens === undefined ? { max_tokens } : { max_completion_tokens };
-  return { ...body, ...(params.maxOutputTokens === undefined && limit), ...toSettings(params, maxTokensField) };
+/** Hears of everything that the translation leaves out, so that gaps and body cannot tell different stories. */
+type LeaveOut = (gap: Gap) => void;
+
+const gaps = (request: ChatRequest, params: ChatSettings | undefined, dialect: Dialect): readonly Gap[] => {
+  // Everything can be said to the vendor whose format this is.
+  if (passesThrough(request)) return [];
+  const found = new Map<string, Gap>();
+  toOpenAI(request, params, dialect, (gap) => found.set(gap.what, gap));
+  return [...found.values()];
 };
 
-const toSettings = (settings: ChatSettings, maxTokensField: string): Body =>
-  withoutUndefined({
-    [maxTokensField]: settings.maxOutputTokens,
+const toOpenAI = (
+  request: ChatRequest,
+  params: ChatSettings | undefined,
+  dialect: Dialect,
+  leaveOut: LeaveOut,
+): Body => {
+  const { source } = request;
+  if (source?.format === FORMAT) {
+    if (params === undefined) return { ...source.body };
+    // Both names of one limit in one body are an error at the vendor.
+    const { max_tokens, max_completion_tokens, ...body } = source.body;
+    const limit = max_completion_tokens === undefined ? { max_tokens } : { max_completion_tokens };
+    return { ...body, ...(params.maxOutputTokens === undefined && limit), ...toSettings(params, dialect, () => {}) };
+  }
+  return {
+    ...(source === undefined ? request.extra : fromMessages(request, dialect, leaveOut)),
+    ...toSettings(
+      source === undefined ? request : withKnownThinking(request, params, dialect, leaveOut),
+      dialect,
+      leaveOut,
+    ),
+    messages: withTextResults(request.messages).map((message) => toMessage(message, leaveOut)),
+  };
+};
+
+/** OpenAI refuses a longer name of a user, in characters. */
+const LONGEST_USER = 64;
+
+/** What has a word here of the fields that only Anthropic's Messages have. */
+const fromMessages = (request: ChatRequest, { user }: Dialect, leaveOut: LeaveOut): Body => {
+  const { metadata } = request.extra ?? {};
+  const id = isObject(metadata) ? textOf(metadata.user_id) : undefined;
+  const fits = id !== undefined && id.length <= LONGEST_USER;
+  for (const gap of extraGaps(request, fits ? ['metadata'] : [])) leaveOut(gap);
+  return fits ? { [user]: id } : {};
+};
+
+/**
+ * Callers of Anthropic's Messages say how much to think as a matter of course. A model that cannot be told answers all the
+ * same; of those that can, not all take `none`, and all take `low`. What the target's own settings say is left alone.
+ */
+const withKnownThinking = (
+  request: ChatRequest,
+  params: ChatSettings = {},
+  { thinks }: Dialect,
+  leaveOut: LeaveOut,
+): ChatRequest => {
+  const { reasoningEffort, maxReasoningTokens, ...others } = request;
+  if (params.reasoningEffort !== undefined || params.maxReasoningTokens !== undefined) return request;
+  if (thinks) return reasoningEffort === 'none' ? { ...others, reasoningEffort: 'low' } : request;
+  if (reasoningEffort !== undefined && reasoningEffort !== 'none') leaveOut({ what: 'thinking', harmless: true });
+  return others;
+};
+
+const toSettings = (settings: ChatSettings, { maxTokens, mostStops }: Dialect, leaveOut: LeaveOut): Body => {
+  if (settings.topK !== undefined) leaveOut({ what: 'top_k' });
+  const { stop = [] } = settings;
+  if (stop.length > mostStops) leaveOut({ what: `more than ${mostStops} stop sequences` });
+  return withoutUndefined({
+    [maxTokens]: settings.maxOutputTokens,
     temperature: settings.temperature,
     top_p: settings.topP,
-    stop: settings.stop,
+    stop: stop.length > mostStops ? stop.slice(0, mostStops) : settings.stop,
     seed: settings.seed,
     frequency_penalty: settings.frequencyPenalty,
     presence_penalty: settings.presencePenalty,
@@ -129,8 +200,17 @@ const toSettings = (settings: ChatSettings, maxTokensField: string): Body =>
         : settings.toolChoice,
     parallel_tool_calls: settings.parallelToolCalls,
     response_format: toResponseFormat(settings.output),
-    reasoning_effort: settings.reasoningEffort,
+    reasoning_effort: toEffort(settings),
   });
+};
+
+/** OpenAI counts thinking in words, not in tokens. The steps are ours. To leave the model to it is to say nothing. */
+const toEffort = ({ reasoningEffort, maxReasoningTokens }: ChatSettings): string | undefined => {
+  if (reasoningEffort !== undefined && reasoningEffort !== 'auto') return reasoningEffort;
+  if (maxReasoningTokens === undefined) return undefined;
+  if (maxReasoningTokens <= 2_048) return 'low';
+  return maxReasoningTokens <= 8_192 ? 'medium' : 'high';
+};
 
 const toResponseFormat = (output: ChatSettings['output']): Body | undefined => {
   switch (output?.type) {
@@ -145,14 +225,16 @@ const toResponseFormat = (output: ChatSettings['output']): Body | undefined => {
   }
 };
 
-const toMessage = (message: Message): Body => {
+const toMessage = (message: Message, leaveOut: LeaveOut): Body => {
   switch (message.role) {
     case 'user':
-      return { role: 'user', content: message.content.map(toPart) };
+      return { role: 'user', content: message.content.map((part) => toPart(part, leaveOut)) };
     case 'assistant':
       return toAssistantMessage(message);
     case 'tool':
-      return { role: 'tool', tool_call_id: message.toolCallId, content: message.content };
+      // The words of the result say that it failed.
+      if (message.isError === true) leaveOut({ what: 'is_error of a tool result', harmless: true });
+      return { role: 'tool', tool_call_id: message.toolCallId, content: textsOf(message.content) };
     case 'system':
       return { role: 'system', content: message.content };
   }
@@ -170,7 +252,7 @@ const toAssistantMessage = ({ content, toolCalls = [] }: AssistantMessage): Body
   }),
 });
 
-const toPart = (part: UserPart): Body => {
+const toPart = (part: UserPart, leaveOut: LeaveOut): Body => {
   switch (part.type) {
     case 'text':
       return { ...part };
@@ -179,14 +261,24 @@ const toPart = (part: UserPart): Body => {
     case 'audio':
       return { type: 'input_audio', input_audio: { data: part.data, format: part.format } };
     case 'file':
-      return {
-        type: 'file',
-        file: withoutUndefined({ file_data: part.data, file_id: part.fileId, filename: part.filename }),
-      };
+      return toFile(part, leaveOut);
     case 'unknown':
-      // Named as a gap; a target that drops what it cannot express gets here.
-      return { type: 'text', text: '' };
+      leaveOut({ what: `${part.name} part` });
+      return NOTHING;
   }
+};
+
+/** What stands for a part at a target that drops what it cannot express. */
+const NOTHING: Body = { type: 'text', text: '' };
+
+const toFile = ({ data, fileId, url, filename }: FilePart, leaveOut: LeaveOut): Body => {
+  if (data === undefined && fileId === undefined && url !== undefined) {
+    leaveOut({ what: 'file by URL' });
+    return NOTHING;
+  }
+  // OpenAI refuses data without a name.
+  const name = filename ?? (data === undefined ? undefined : 'file');
+  return { type: 'file', file: withoutUndefined({ file_data: data, file_id: fileId, filename: name }) };
 };
 
 // ── from the vendor ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -276,8 +368,9 @@ async function* readEvents(
   request: ChatRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ChatEvent, void> {
-  const passThrough = request.source !== undefined;
-  const read = createChunkReader(typeof request.extra?.n === 'number' ? request.extra.n : 1);
+  const passThrough = passesThrough(request);
+  const { n } = request.source === undefined || passThrough ? (request.extra ?? {}) : {};
+  const read = createChunkReader(typeof n === 'number' ? n : 1);
   let done = false;
   try {
     for await (const frame of readServerSentEvents(body, isDone)) {
@@ -313,23 +406,29 @@ interface ChunkReader {
 const createChunkReader = (choices: number): ChunkReader => {
   const finished = new Set<unknown>();
   let state: ChunkReader['state'] = 'waiting';
+  let reason: FinishReason = 'stop';
   return {
     get state() {
       return state;
     },
     chunk(chunk) {
       const events: ChatEvent[] = [];
-      if (state === 'waiting') {
+      const said = Array.isArray(chunk.choices) ? chunk.choices.filter(isObject) : [];
+      // Azure's filter speaks first, in a chunk without an id, a model or a choice.
+      if (state === 'waiting' && (chunk.id !== '' || said.length > 0)) {
         state = 'started';
         events.push({ type: 'start', id: textOf(chunk.id) ?? '', model: textOf(chunk.model) ?? '' });
       }
-      for (const choice of Array.isArray(chunk.choices) ? chunk.choices.filter(isObject) : []) {
-        if (isObject(choice.delta)) events.push(...fromDelta(choice.delta));
+      for (const choice of said) {
+        // Of several choices the first one counts, as in a plain answer.
+        const isFirst = (choice.index ?? 0) === 0;
+        if (isFirst && isObject(choice.delta)) events.push(...fromDelta(choice.delta));
         if (typeof choice.finish_reason !== 'string') continue;
+        if (isFirst) reason = toFinishReason(choice.finish_reason);
         finished.add(choice.index);
         if (finished.size < choices) continue;
         state = 'finished';
-        events.push({ type: 'finish', reason: toFinishReason(choice.finish_reason) });
+        events.push({ type: 'finish', reason });
       }
       if (isObject(chunk.usage)) events.push({ type: 'usage', usage: fromUsage(chunk.usage) });
       return events;

@@ -1,8 +1,8 @@
-import { type Attempt, type Expiry, expiry, isNewlyLate } from '../decide/attempt.ts';
+import { type Attempt, type Expiry, expiry, isNewlyLate, isNewlySilent, newAttempt } from '../decide/attempt.ts';
 import type { Course } from '../decide/course.ts';
 import type { Failure } from '../decide/failure.ts';
 import { type GiveUp, nextStep, type Step } from '../decide/plan.ts';
-import type { Member, Pool } from '../decide/pool.ts';
+import type { Pool } from '../decide/pool.ts';
 import type { Call, Wire } from '../provider.ts';
 import type { Journal } from './journal.ts';
 import type { System } from './system.ts';
@@ -15,9 +15,15 @@ export interface Job<T> {
   readonly journal: Journal;
   readonly system: System;
   readonly callerSignal: AbortSignal | undefined;
-  /** Resolves at the first content of a stream, or with the whole of a plain answer. */
-  call(target: number, call: Call): Promise<T>;
+  /** Whether an attempt answers with all that it has to say, or with the beginning of it. */
+  readonly whole: boolean;
+  /**
+   * Resolves at the first content of a stream, or with the whole of a plain answer. Where that is streamed upstream, `heard`
+   * is told of each of its events.
+   */
+  call(target: number, call: Call, heard: (hasContent: boolean) => void): Promise<T>;
   explain(target: number, error: unknown, wire: Wire): Failure;
+  pausesOf(target: number): Pauses;
 }
 
 export type Driven<T> =
@@ -34,6 +40,12 @@ export interface Flight<T> {
   value: T | undefined;
   /** Set for an attempt that outlives its request. */
   onEnd?: () => void;
+}
+
+/** How long an answer may pause, and take, once it has begun. */
+interface Pauses {
+  readonly idleMs: number;
+  readonly totalMs: number;
 }
 
 /**
@@ -53,6 +65,7 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
     attempt.endedAtMs = system.nowMs();
     if (outcome.type === 'failed') learnWindow(course, pool, attempt, outcome.failure);
     journal.ended(attempt);
+    if (outcome.type === 'answered' && job.whole) journal.completed(attempt);
     flight.onEnd?.();
     ring();
   };
@@ -64,32 +77,18 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
   };
 
   const launch = (step: Extract<Step, { type: 'start' }>): void => {
-    const startedAtMs = system.nowMs();
-    journal.starting(step.target, step.role, startedAtMs);
     const wire = new WireLog();
     const controller = new AbortController();
-    const attempt: Attempt = {
-      target: step.target,
-      role: step.role,
-      startedAtMs,
-      epoch: (pool.members[step.target] as Member).health.breaker.epoch,
-      connectByMs: step.connectByMs,
-      lateAtMs: step.lateAtMs,
-      expiresAtMs: step.expiresAtMs,
-      cutShort: step.cutShort,
-      hedgeAtMs: step.hedgeAtMs,
-      wire,
-      silent: false,
-      endedAtMs: undefined,
-      outcome: undefined,
-    };
+    const attempt = newAttempt(step, wire, system.nowMs());
     const flight: Flight<T> = { attempt, controller, stop: () => controller.abort(), wire, value: undefined };
     flights.push(flight);
     course.attempts.push(attempt);
     course.tried |= 1 << step.target;
     journal.started(attempt);
+    // However it ends, its end is told here: by its abort, or below.
+    controller.signal.addEventListener('abort', () => journal.over(attempt), { once: true });
     wire
-      .follow(() => job.call(step.target, { signal: controller.signal }))
+      .follow(() => job.call(step.target, { signal: controller.signal }, (hasContent) => heard(flight, hasContent)))
       .then(
         (value) => {
           flight.value = value;
@@ -102,9 +101,33 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
       );
   };
 
+  /** A plain answer that is streamed upstream goes on. Its first content is what the others were waiting for. */
+  const heard = (flight: Flight<T>, hasContent: boolean): void => {
+    const { attempt } = flight;
+    if (attempt.outcome !== undefined) return;
+    const nowMs = system.nowMs();
+    if (attempt.content !== undefined) {
+      journal.paused(attempt, nowMs - attempt.content.atMs);
+      attempt.content.atMs = nowMs;
+    } else if (hasContent) {
+      const { idleMs, totalMs } = job.pausesOf(attempt.target);
+      attempt.content = {
+        atMs: nowMs,
+        idleMs,
+        wholeByMs: Math.min(attempt.startedAtMs + totalMs, course.deadlineAtMs),
+      };
+      journal.content(attempt);
+      // It was left to run only for this: another has begun its answer, or has given it.
+      if (flight.onEnd !== undefined) cancel(flight, ABORTED);
+      else stopLosers(flight);
+      ring();
+    }
+  };
+
   const checkTimes = (nowMs: number): void => {
     for (const flight of flights) {
       const { attempt } = flight;
+      if (isNewlySilent(attempt, nowMs)) journal.silent(attempt);
       if (isNewlyLate(attempt, nowMs)) journal.late(attempt);
       const why = expiry(attempt, nowMs);
       if (why !== undefined) cancel(flight, expired(why, nowMs - attempt.startedAtMs));
@@ -113,7 +136,18 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
 
   const leave = (): void => {
     for (const flight of flights) cancel(flight, ABORTED);
+    ring();
   };
+
+  /** Until something happens, at most until then. */
+  const wait = (untilMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      const stop = system.schedule(untilMs - system.nowMs(), resolve);
+      ring = () => {
+        stop();
+        resolve();
+      };
+    });
 
   /**
    * Whoever did not win is stopped, but for a probe: it was sent to learn something, so it may run until its first
@@ -150,13 +184,12 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
           launch(step);
           break;
         case 'wait':
-          await new Promise<void>((resolve) => {
-            const stop = system.schedule(step.untilMs - system.nowMs(), resolve);
-            ring = () => {
-              stop();
-              resolve();
-            };
-          });
+          await wait(step.untilMs);
+          break;
+        case 'rest':
+          await wait(step.untilMs);
+          course.pass += 1;
+          course.tried = step.tried;
           break;
         case 'answer': {
           const winner = flights.find(({ attempt }) => attempt === step.attempt) as Flight<T>;
@@ -182,8 +215,10 @@ const expired = (why: Expiry, afterMs: number): Failure => {
       return { kind: 'unreachable', message: `no connection within ${ms}` };
     case 'no-content':
       return { kind: 'timed-out', message: `no content within ${ms}` };
+    case 'stalled':
+      return { kind: 'stalled', message: `the answer had begun, and did not go on; given up after ${ms}` };
     case 'cut-short':
-      return { kind: 'cut-short', message: `no content within ${ms}, which is all that the deadline left for it` };
+      return { kind: 'cut-short', message: `no answer within ${ms}, which is all that the deadline left for it` };
   }
 };
 

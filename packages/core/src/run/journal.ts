@@ -1,16 +1,20 @@
 import type { Attempt } from '../decide/attempt.ts';
+import { earnLastResorts, noteOutcome } from '../decide/budget.ts';
+import type { Course } from '../decide/course.ts';
 import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
 import { conditionOf } from '../decide/health/health.ts';
 import {
+  type Ask,
   type HealthChange,
   observeComplete,
   observeContent,
+  observeEnd,
   observeFailure,
+  observeLateness,
   observeLoss,
   observeSilence,
   observeStart,
 } from '../decide/health/observe.ts';
-import type { Load } from '../decide/health/pace.ts';
 import { addSample } from '../decide/health/quantiles.ts';
 import type { Member, Pool } from '../decide/pool.ts';
 import type { AttemptReport } from '../errors.ts';
@@ -23,7 +27,7 @@ export class Journal {
   readonly #route: string;
   readonly #requestId: string;
   readonly #system: System;
-  readonly #load: Load;
+  readonly #course: Course;
   readonly #emit: (event: RouterEvent) => void;
   /** By attempt: what was left out of the request for it. */
   readonly #droppedFor: (target: number) => readonly string[];
@@ -31,7 +35,7 @@ export class Journal {
   constructor(
     pool: Pool,
     names: { readonly route: string; readonly requestId: string },
-    load: Load,
+    course: Course,
     system: System,
     emit: (event: RouterEvent) => void,
     droppedFor: (target: number) => readonly string[],
@@ -39,42 +43,62 @@ export class Journal {
     this.#pool = pool;
     this.#route = names.route;
     this.#requestId = names.requestId;
-    this.#load = load;
+    this.#course = course;
     this.#system = system;
     this.#emit = emit;
     this.#droppedFor = droppedFor;
   }
 
-  /** Before an attempt is made, since a probe takes its place first. */
-  starting(target: number, role: Attempt['role'], nowMs: number): void {
-    observeStart(this.#member(target).health, role, nowMs);
-  }
-
   started(attempt: Attempt): void {
-    const { id } = this.#member(attempt.target);
+    const { id, health } = this.#member(attempt.target);
+    observeStart(health, attempt, this.#askOf(attempt));
     this.#emit({ ...this.#names('attempt-started', attempt.startedAtMs), target: id, role: attempt.role });
   }
 
-  /** The first content is there, or the failure. */
+  /** The first content of a plain answer that is streamed upstream. */
+  content(attempt: Attempt): void {
+    const { health } = this.#member(attempt.target);
+    const nowMs = this.#system.nowMs();
+    this.#changed(attempt, observeContent(health, attempt, this.#askOf(attempt), nowMs, this.#system.dice), nowMs);
+  }
+
+  /** The answer is there, or the first content of a stream; or the failure. */
   ended(attempt: Attempt): void {
     const { outcome, endedAtMs = this.#system.nowMs() } = attempt;
     if (outcome === undefined) return;
-    const { health } = this.#member(attempt.target);
     this.#emit({ ...this.#names('attempt-ended', endedAtMs), attempt: this.report(attempt) });
-    if (outcome.type === 'answered') {
-      this.#changed(attempt, observeContent(health, attempt, this.#loadOf(attempt), endedAtMs, this.#system.dice));
-    } else this.#failed(attempt, outcome.failure, endedAtMs);
+    if (outcome.type === 'failed') {
+      this.#failed(attempt, outcome.failure, endedAtMs);
+      this.over(attempt);
+      return;
+    }
+    noteOutcome(this.#pool.failureRate, false);
+    if (attempt.role === 'last-resort') earnLastResorts(this.#pool.lastResorts);
+    if (attempt.content === undefined) this.content(attempt);
   }
 
-  /** An attempt has become late. */
+  /** Nothing more comes of an attempt, and nobody listens any more; may be said twice. */
+  over(attempt: Attempt): void {
+    observeEnd(this.#member(attempt.target).health, attempt, this.#system.nowMs(), this.#system.dice);
+  }
+
+  /** An attempt has fallen silent. */
+  silent(attempt: Attempt): void {
+    const { health } = this.#member(attempt.target);
+    const nowMs = this.#system.nowMs();
+    this.#changed(attempt, observeSilence(health, attempt, nowMs, this.#system.dice), nowMs);
+  }
+
+  /** An attempt is late. */
   late(attempt: Attempt): void {
     const { health } = this.#member(attempt.target);
-    this.#changed(attempt, observeSilence(health, attempt, this.#system.nowMs(), this.#system.dice));
+    const nowMs = this.#system.nowMs();
+    this.#changed(attempt, observeLateness(health, attempt, nowMs, this.#system.dice), nowMs);
   }
 
   /** An attempt gives way to another that has answered. */
   lost(attempt: Attempt): void {
-    observeLoss(this.#member(attempt.target).health, attempt, this.#loadOf(attempt), this.#system.nowMs());
+    observeLoss(this.#member(attempt.target).health, attempt, this.#askOf(attempt), this.#system.nowMs());
   }
 
   /** Two events of a stream came so long after one another. */
@@ -84,7 +108,10 @@ export class Journal {
 
   /** The whole answer is there. */
   completed(attempt: Attempt): void {
-    observeComplete(this.#member(attempt.target).health, attempt);
+    const { health } = this.#member(attempt.target);
+    const nowMs = this.#system.nowMs();
+    this.#changed(attempt, observeComplete(health, attempt, nowMs, this.#system.dice), nowMs);
+    this.over(attempt);
   }
 
   /** The answer broke off after its first content. */
@@ -112,32 +139,37 @@ export class Journal {
 
   #failed(attempt: Attempt, failure: Failure, nowMs: number): void {
     const { health } = this.#member(attempt.target);
-    this.#changed(attempt, observeFailure(health, attempt, failure, nowMs, this.#system.dice));
+    if (isVendorsFault(failure)) noteOutcome(this.#pool.failureRate, true);
+    const ask = this.#askOf(attempt);
+    this.#changed(attempt, observeFailure(health, attempt, failure, ask, nowMs, this.#system.dice), nowMs);
   }
 
-  #changed(attempt: Attempt, change: HealthChange): void {
+  #changed({ target }: Attempt, change: HealthChange, nowMs: number): void {
     if (change === undefined) return;
-    const { id: target, health } = this.#member(attempt.target);
-    const atMs = this.#system.nowMs();
+    const member = this.#member(target);
     if (change === 'recovered') {
-      this.#emit({ type: 'target-recovered', atMs, route: this.#route, target });
+      this.#emit({ type: 'target-recovered', atMs: nowMs, route: this.#route, target: member.id });
       return;
     }
-    const { reason, untilMs } = conditionOf(health, atMs);
-    if (reason === undefined || untilMs === undefined) return;
-    this.#emit({
-      type: EVENTS[change],
-      atMs,
-      route: this.#route,
-      target,
-      reason,
-      untilMs,
-    });
+    this.#emitTrouble(EVENTS[change], member, nowMs);
+    if (change !== 'cooled') return;
+    const { domain } = member.health.breaker;
+    for (const other of this.#pool.members) {
+      const { breaker } = other.health;
+      if (breaker.domain === domain && breaker.standing === 'suspect' && breaker.suspectedAtMs === nowMs)
+        this.#emitTrouble('target-suspected', other, nowMs);
+    }
   }
 
-  #loadOf({ target }: Attempt): Load {
-    const { size, streaming, reasoning } = this.#load;
-    return { size, streaming, reasoning: reasoning || this.#member(target).reasoning };
+  #emitTrouble(type: (typeof EVENTS)[keyof typeof EVENTS], { id, health }: Member, atMs: number): void {
+    const { reason, untilMs } = conditionOf(health, atMs);
+    if (reason === undefined || untilMs === undefined) return;
+    this.#emit({ type, atMs, route: this.#route, target: id, reason, untilMs });
+  }
+
+  #askOf({ target }: Attempt): Ask {
+    const { size, streaming, reasoning, need } = this.#course;
+    return { load: { size, streaming, reasoning: reasoning || this.#member(target).reasoning }, need };
   }
 
   #member(target: number): Member {
@@ -156,3 +188,6 @@ const EVENTS = { suspected: 'target-suspected', cooled: 'target-cooled', gated: 
 
 /** Whether a failure says something about the request rather than about whom it was put to. */
 export const isCallersOwn = (failure: Failure): boolean => FAILURE_RULES[failure.kind].chargedTo === 'request';
+
+const isVendorsFault = (failure: Failure): boolean =>
+  FAILURE_RULES[failure.kind].chargedTo === 'model' || failure.kind === 'rate-limited';

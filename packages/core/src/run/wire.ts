@@ -12,13 +12,11 @@ export class WireLog implements Wire {
   status: number | undefined;
   errorCode: string | undefined;
   #rawHeaders: readonly Uint8Array[] = [];
+  #headers: Map<string, string> | undefined;
 
   readonly header = (name: string): string | undefined => {
-    // Names and values alternate, as they came from the socket.
-    for (let i = 0; i + 1 < this.#rawHeaders.length; i += 2) {
-      if (String(this.#rawHeaders[i]).toLowerCase() === name) return String(this.#rawHeaders[i + 1]);
-    }
-    return undefined;
+    this.#headers ??= decoded(this.#rawHeaders);
+    return this.#headers.get(name);
   };
 
   /** Runs `start`, whose requests this log then follows. */
@@ -29,8 +27,19 @@ export class WireLog implements Wire {
   answered(status: number, rawHeaders: readonly Uint8Array[]): void {
     this.status = status;
     this.#rawHeaders = rawHeaders;
+    this.#headers = undefined;
   }
 }
+
+/** Names and values alternate, as they came from the socket. Of a header that comes twice, the first counts. */
+const decoded = (raw: readonly Uint8Array[]): Map<string, string> => {
+  const headers = new Map<string, string>();
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = String(raw[i]).toLowerCase();
+    if (!headers.has(name)) headers.set(name, String(raw[i + 1]));
+  }
+  return headers;
+};
 
 interface UndiciMessage {
   readonly request: object;

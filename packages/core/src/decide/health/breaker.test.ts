@@ -2,13 +2,16 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   type Breaker,
+  type BreakerSettings,
   beginProbe,
-  clearStrikes,
   dropProbe,
+  type Evidence,
   isDue,
   newBreaker,
   noteContent,
+  noteLateness,
   noteSilence,
+  noteWhole,
   shareOf,
   strike,
   strikesAllowed,
@@ -16,11 +19,13 @@ import {
 import { isTroubled, newDomain, noteCooled } from './domain.ts';
 
 const middle = (): number => 0.5;
-const fresh = (): Breaker => newBreaker(newDomain());
+const settings: BreakerSettings = { longestCoolingMs: 30_000, rampMs: 20_000 };
+const fresh = (): Breaker => newBreaker(newDomain(), settings);
+/** Of an attempt that health has not heard of yet. */
+const begun = (startedAtMs = 0): Evidence => ({ startedAtMs, counted: undefined, spoke: false });
 const fail = (breaker: Breaker, nowMs: number, dice = middle): boolean =>
-  strike(breaker, 'server-error', false, nowMs, dice);
-const answer = (breaker: Breaker, nowMs: number): boolean =>
-  noteContent(breaker, { wasSilent: false, tooSlow: false }, nowMs, middle);
+  strike(breaker, 'server-error', begun(nowMs), nowMs, dice);
+const answer = (breaker: Breaker, nowMs: number): boolean => noteContent(breaker, begun(nowMs), false, nowMs, middle);
 
 const cooled = (nowMs = 0): Breaker => {
   const breaker = fresh();
@@ -34,6 +39,17 @@ test('two failures in a row change nothing, the third cools the target for five 
   expect(breaker).toMatchObject({ standing: 'cooling', untilMs: 6_000 });
 });
 
+test('failures are in a row until an answer to what was asked after the first of them', () => {
+  const breaker = fresh();
+  const overtaken = begun(900);
+  for (const startedAtMs of [1_000, 1_100]) strike(breaker, 'server-error', begun(startedAtMs), 2_000, middle);
+  noteContent(breaker, overtaken, false, 2_100, middle);
+  expect(breaker.strikes).toBe(2);
+  // Asked before the second failure was seen, and answered: what failed was chance.
+  noteContent(breaker, begun(1_050), false, 2_200, middle);
+  expect(breaker.strikes).toBe(0);
+});
+
 test('a target that fails now and then while it works is given more: one at 10 % five in a row', () => {
   const breaker = fresh();
   expect(strikesAllowed(breaker)).toBe(3);
@@ -41,7 +57,7 @@ test('a target that fails now and then while it works is given more: one at 10 %
     if (i % 10 === 0) fail(breaker, i * 1_000);
     else {
       answer(breaker, i * 1_000);
-      clearStrikes(breaker);
+      noteWhole(breaker, begun(i * 1_000), i * 1_000, middle);
     }
   }
   expect(breaker.standing).toBe('ready');
@@ -55,53 +71,54 @@ test('failures of half of what was tried lately cool it, though never three come
     fail(breaker, nowMs);
     if (breaker.standing !== 'ready') break;
     answer(breaker, nowMs);
-    clearStrikes(breaker);
+    noteWhole(breaker, begun(nowMs), nowMs, middle);
   }
   expect(breaker.standing).toBe('cooling');
   expect(nowMs).toBeLessThan(6_000);
 });
 
-test('two silent ones in a row make it suspect, one word makes it ready', () => {
+test('three silent ones in a row make it suspect, one word makes it ready', () => {
   const breaker = fresh();
-  expect([1, 2].map((i) => noteSilence(breaker, i, middle))).toEqual([false, true]);
+  expect([1, 2, 3].map((i) => noteSilence(breaker, i, middle))).toEqual([false, false, true]);
   expect(breaker.standing).toBe('suspect');
-  expect(noteContent(breaker, { wasSilent: true, tooSlow: false }, 10, middle)).toBe(true);
+  expect(noteContent(breaker, begun(), false, 10, middle)).toBe(true);
   expect(breaker.standing).toBe('ready');
 });
 
 test('a suspect that nobody has asked for five seconds is probed', () => {
   const breaker = fresh();
-  for (let i = 0; i < 2; i++) noteSilence(breaker, 0, middle);
+  for (let i = 0; i < 3; i++) noteSilence(breaker, 0, middle);
   expect([isDue(breaker, 4_999), isDue(breaker, 5_000)]).toEqual([false, true]);
 });
 
 test('slow for half of its requests, it is left alone: an answer that is late is worth less than a prompt one', () => {
   const breaker = fresh();
   for (let i = 0; i < 30; i++) {
-    noteSilence(breaker, i * 100, middle);
+    const late = begun();
+    noteLateness(breaker, late, i * 100, middle);
     if (breaker.standing !== 'ready') break;
-    noteContent(breaker, { wasSilent: true, tooSlow: false }, i * 100, middle);
+    noteContent(breaker, late, false, i * 100, middle);
     answer(breaker, i * 100);
   }
   expect(breaker).toMatchObject({ standing: 'cooling', reason: 'slow' });
 });
 
-test('the cooling doubles with each failed probe up to half a minute, and spreads by a fifth', () => {
+test('the cooling doubles with each failed probe up to half a minute and no longer, and spreads by a fifth', () => {
   const breaker = cooled();
   const coolings = [breaker.untilMs];
   while (coolings.length < 5) {
     const dueMs = breaker.untilMs;
     expect([isDue(breaker, dueMs - 1), isDue(breaker, dueMs)]).toEqual([false, true]);
-    beginProbe(breaker);
+    beginProbe(breaker, 0);
     fail(breaker, dueMs);
     coolings.push(breaker.untilMs - dueMs);
   }
-  expect(coolings.map(Math.round)).toEqual([5_000, 10_000, 20_000, 30_000, 30_000]);
+  expect(coolings.map(Math.round)).toEqual([5_000, 10_000, 20_000, 27_000, 27_000]);
   for (const [dice, untilMs] of [
     [0, 24_000],
-    [1, 36_000],
+    [1, 30_000],
   ] as const) {
-    beginProbe(breaker);
+    beginProbe(breaker, 0);
     fail(breaker, 0, () => dice);
     expect(breaker.untilMs).toBeCloseTo(untilMs);
   }
@@ -116,10 +133,10 @@ test('a last resort that fails leaves it as it was', () => {
 
 test('two probes in a row bring it back, with a share that grows from a tenth to all in 20 s', () => {
   const breaker = cooled();
-  beginProbe(breaker);
+  beginProbe(breaker, 0);
   expect(answer(breaker, 6_000)).toBe(false);
   expect(isDue(breaker, 6_000)).toBe(true);
-  beginProbe(breaker);
+  beginProbe(breaker, 0);
   expect(answer(breaker, 7_000)).toBe(true);
   expect(breaker.standing).toBe('ramping');
   expect([7_000, 12_000, 17_000, 27_000].map((nowMs) => shareOf(breaker, nowMs))).toEqual([0.1, 0.25, 0.5, 1]);
@@ -129,8 +146,8 @@ test('two probes in a row bring it back, with a share that grows from a tenth to
 test('one probe that is slow may be bad luck, the second is none', () => {
   const breaker = cooled();
   const late = (nowMs: number): boolean => {
-    beginProbe(breaker);
-    return noteContent(breaker, { wasSilent: false, tooSlow: true }, nowMs, middle);
+    beginProbe(breaker, 0);
+    return noteContent(breaker, begun(), true, nowMs, middle);
   };
   expect(late(6_000)).toBe(false);
   expect(isDue(breaker, 6_000)).toBe(true);
@@ -138,19 +155,50 @@ test('one probe that is slow may be bad luck, the second is none', () => {
   expect(breaker).toMatchObject({ standing: 'cooling', coolingMs: 10_000, reason: 'slow', untilMs: 17_000 });
 });
 
+test('what fell with answers that had begun is back with two whole ones', () => {
+  const breaker = fresh();
+  while (breaker.standing !== 'cooling') {
+    const attempt = begun();
+    noteContent(breaker, attempt, false, 0, middle);
+    strike(breaker, 'stalled', attempt, 0, middle);
+  }
+  for (const whole of [false, true]) {
+    beginProbe(breaker, 6_000);
+    expect(answer(breaker, 6_000)).toBe(false);
+    expect(breaker).toMatchObject({ standing: 'probing', proofs: whole ? 1 : 0 });
+    expect(noteWhole(breaker, begun(6_000), 9_000, middle)).toBe(whole);
+  }
+  expect(breaker.standing).toBe('ramping');
+});
+
 test('one failure on the ramp, and it is left alone again', () => {
   const breaker = cooled();
   for (const nowMs of [6_000, 6_001]) {
-    beginProbe(breaker);
+    beginProbe(breaker, 0);
     answer(breaker, nowMs);
   }
   expect(fail(breaker, 7_000)).toBe(true);
   expect(breaker.standing).toBe('cooling');
 });
 
+test('the longest cooling and the ramp are as they are set', () => {
+  const breaker = newBreaker(newDomain(), { longestCoolingMs: 15_000, rampMs: 10_000 });
+  while (breaker.standing !== 'cooling') fail(breaker, 0);
+  for (let i = 0; i < 3; i++) {
+    beginProbe(breaker, 0);
+    fail(breaker, 0);
+  }
+  expect(breaker.untilMs).toBe(13_500);
+  for (let i = 0; i < 2; i++) {
+    beginProbe(breaker, 0);
+    answer(breaker, 20_000);
+  }
+  expect([25_000, 30_000].map((nowMs) => shareOf(breaker, nowMs))).toEqual([0.5, 1]);
+});
+
 test('two models of one vendor that fall together make the third suspect; those of others stay', () => {
   const domain = newDomain();
-  const [a, b, c] = [newBreaker(domain), newBreaker(domain), newBreaker(domain)];
+  const [a, b, c] = [newBreaker(domain, settings), newBreaker(domain, settings), newBreaker(domain, settings)];
   for (const [breaker, nowMs] of [
     [a, 1_000],
     [b, 9_000],
@@ -163,7 +211,7 @@ test('two models of one vendor that fall together make the third suspect; those 
   expect(isTroubled(newDomain(), 0)).toBe(false);
 });
 
-test('whatever happens: no cooling is longer than 36 s, a new standing that changes what is known is a new epoch', () => {
+test('whatever happens: no cooling is longer than 30 s, a new standing that changes what is known is a new epoch', () => {
   const step = fc.constantFrom(
     'fail',
     'fail silently',
@@ -171,6 +219,7 @@ test('whatever happens: no cooling is longer than 36 s, a new standing that chan
     'slow content',
     'complete',
     'silence',
+    'lateness',
     'probe',
     'drop',
     'look',
@@ -178,21 +227,23 @@ test('whatever happens: no cooling is longer than 36 s, a new standing that chan
   fc.assert(
     fc.property(fc.array(fc.tuple(step, fc.nat(60_000), fc.double({ min: 0, max: 0.999, noNaN: true }))), (steps) => {
       const breaker = fresh();
+      const silent = begun();
       let nowMs = 0;
       for (const [what, afterMs, luck] of steps) {
         nowMs += afterMs;
         const dice = (): number => luck;
         const { standing, epoch } = breaker;
-        if (what === 'fail') strike(breaker, 'server-error', false, nowMs, dice);
-        else if (what === 'fail silently') strike(breaker, 'timed-out', true, nowMs, dice);
-        else if (what === 'content') noteContent(breaker, { wasSilent: false, tooSlow: false }, nowMs, dice);
-        else if (what === 'slow content') noteContent(breaker, { wasSilent: true, tooSlow: true }, nowMs, dice);
-        else if (what === 'complete' && standing === 'ready') clearStrikes(breaker);
+        if (what === 'fail') strike(breaker, 'server-error', begun(), nowMs, dice);
+        else if (what === 'fail silently') strike(breaker, 'timed-out', silent, nowMs, dice);
+        else if (what === 'content') noteContent(breaker, begun(), false, nowMs, dice);
+        else if (what === 'slow content') noteContent(breaker, silent, true, nowMs, dice);
+        else if (what === 'complete') noteWhole(breaker, begun(nowMs), nowMs, dice);
         else if (what === 'silence') noteSilence(breaker, nowMs, dice);
-        else if (what === 'probe' && isDue(breaker, nowMs)) beginProbe(breaker);
+        else if (what === 'lateness') noteLateness(breaker, silent, nowMs, dice);
+        else if (what === 'probe' && isDue(breaker, nowMs)) beginProbe(breaker, 0);
         else if (what === 'drop' && standing === 'probing') dropProbe(breaker, luck > 0.5, nowMs, dice);
         else shareOf(breaker, nowMs);
-        if (breaker.standing === 'cooling') expect(breaker.untilMs).toBeLessThanOrEqual(nowMs + 36_000);
+        if (breaker.standing === 'cooling') expect(breaker.untilMs).toBeLessThanOrEqual(nowMs + 30_000);
         const matters = breaker.standing === 'cooling' || breaker.standing === 'probing' || standing === 'probing';
         if (matters && breaker.standing !== standing) expect(breaker.epoch).toBeGreaterThan(epoch);
         expect(strikesAllowed(breaker)).toBeGreaterThanOrEqual(3);

@@ -1,7 +1,7 @@
 import type { Dice } from '../dice.ts';
 import type { FailureKind } from '../failure.ts';
 import type { Domain } from './domain.ts';
-import { clearWindow, isBad, newWindow, record, type Verdict, type Window, worsen } from './window.ts';
+import { clearWindow, type Entry, isBad, newWindow, record, type Verdict, type Window, worsen } from './window.ts';
 
 /**
  * Whether a model at its vendor answers, in words of what happens to traffic: `ready`; `suspect`, asked after all ready
@@ -16,15 +16,20 @@ export interface Breaker {
   standing: Standing;
   /** Failures in a row. */
   strikes: number;
-  struckAtMs: number;
-  /** Attempts in a row that were silent for the soft time, with no first content from anybody in between. */
+  /** When the first attempt began that is one of them: an answer to what was asked before says nothing about them. */
+  strikesSinceMs: number;
+  /** Attempts in a row that fell silent, with no first content from anybody in between. */
   silences: number;
+  suspectedAtMs: number;
   /** What the last strike was. */
   reason: BreakerReason | undefined;
   /** `cooling` and `suspect`: until then. */
   untilMs: number;
   /** How long it was left alone the last time; 0 before the first. */
   coolingMs: number;
+  probedAtMs: number;
+  /** It fell with answers that had begun: only whole ones prove that it is back. */
+  midway: boolean;
   /** Since it was cooled: probes that brought content in time, and such that brought it late. */
   proofs: number;
   misses: number;
@@ -36,6 +41,24 @@ export interface Breaker {
   /** Attempts and failures while ready, halved each half hour. */
   readonly history: { attempts: number; failures: number; atMs: number };
   readonly domain: Domain;
+  readonly settings: BreakerSettings;
+}
+
+/** What users may set, in ms. */
+export interface BreakerSettings {
+  /** The longest that a target is left alone which fails again and again. */
+  readonly longestCoolingMs: number;
+  /** A target that is back takes over its traffic in this time. */
+  readonly rampMs: number;
+}
+
+/** One attempt, as health sees it. */
+export interface Evidence {
+  readonly startedAtMs: number;
+  /** What it was counted as, if it was. */
+  counted: Entry | undefined;
+  /** It had content. */
+  spoke: boolean;
 }
 
 /** A target is cooled by mistake about once in so many requests. */
@@ -44,29 +67,32 @@ const FALSE_ALARM = 1e-5;
 const PRIOR = { attempts: 20, failures: 0.2 } as const;
 const HALF_LIFE_MS = 30 * 60_000;
 /**
- * Two silent ones of a healthy target in a row are one in ten thousand at the 99th percentile, and its next word takes the
- * suspicion back; in the simulator a third only made a hang half a second older before it was seen.
+ * Three silent ones of a healthy target in a row are one in eight thousand at the 95th percentile, and its next word takes
+ * the suspicion back. In the simulator two at the 99th percentile saw a hang half a second later at 50 requests a second.
  */
-const SILENCES = 2;
-/** First cooling, and the longest after doublings. A vendor's hiccup passes in seconds; an outage is probed twice a minute. */
-const COOLING_MS = { first: 5_000, most: 30_000 } as const;
+const SILENCES = 3;
+/** First cooling; it doubles up to the longest. A vendor's hiccup passes in seconds; an outage is probed twice a minute. */
+const FIRST_COOLING_MS = 5_000;
 /** After so long without trouble, the past is forgotten. */
 const FORGIVEN_AFTER_MS = 5 * 60_000;
 /** One probe may be luck, and one late one bad luck: of twenty healthy answers one is slower than the 95th percentile. */
 const PROOFS = 2;
 const MISSES = 2;
-/** A target that is back takes its traffic over in 20 s, from a tenth: its caches are cold, and it may fall again. */
-const RAMP = { ms: 20_000, from: 0.1 } as const;
+/** A target that is back begins with a tenth of its traffic: its caches are cold, and it may fall again. */
+const RAMP_FROM = 0.1;
 
-export const newBreaker = (domain: Domain): Breaker => {
+export const newBreaker = (domain: Domain, settings: BreakerSettings): Breaker => {
   const breaker: Breaker = {
     standing: 'ready',
     strikes: 0,
-    struckAtMs: Number.NEGATIVE_INFINITY,
+    strikesSinceMs: 0,
     silences: 0,
+    suspectedAtMs: Number.NEGATIVE_INFINITY,
     reason: undefined,
     untilMs: 0,
     coolingMs: 0,
+    probedAtMs: Number.NEGATIVE_INFINITY,
+    midway: false,
     proofs: 0,
     misses: 0,
     sinceMs: Number.NEGATIVE_INFINITY,
@@ -74,6 +100,7 @@ export const newBreaker = (domain: Domain): Breaker => {
     window: newWindow(),
     history: { ...PRIOR, atMs: 0 },
     domain,
+    settings,
   };
   domain.breakers.push(breaker);
   return breaker;
@@ -86,16 +113,17 @@ export const isDue = ({ standing, untilMs }: Breaker, nowMs: number): boolean =>
 /** The share of its usual traffic that a target gets, 0 to 1. Ends the ramp when its time is over. */
 export const shareOf = (breaker: Breaker, nowMs: number): number => {
   if (breaker.standing !== 'ramping') return 1;
-  const share = (nowMs - breaker.sinceMs) / RAMP.ms;
-  if (share < 1) return Math.max(RAMP.from, share);
+  const share = (nowMs - breaker.sinceMs) / breaker.settings.rampMs;
+  if (share < 1) return Math.max(RAMP_FROM, share);
   breaker.standing = 'ready';
   breaker.reason = undefined;
   return 1;
 };
 
 /** One attempt will tell; until it has, the others go elsewhere. */
-export const beginProbe = (breaker: Breaker): void => {
+export const beginProbe = (breaker: Breaker, nowMs: number): void => {
   breaker.standing = 'probing';
+  breaker.probedAtMs = nowMs;
   breaker.epoch += 1;
 };
 
@@ -105,44 +133,50 @@ export const beginProbe = (breaker: Breaker): void => {
  */
 export const dropProbe = (breaker: Breaker, inVain: boolean, nowMs: number, dice: Dice): void => {
   breaker.standing = 'cooling';
-  breaker.untilMs = inVain ? nowMs + spread(COOLING_MS.first, dice) : nowMs;
+  breaker.untilMs = inVain ? nowMs + spread(FIRST_COOLING_MS, breaker.settings.longestCoolingMs, dice) : nowMs;
   breaker.epoch += 1;
 };
 
-/** An attempt has been silent for the soft time. True when that changed the standing. */
+/** An attempt has fallen silent. True when that made the target suspect. */
 export const noteSilence = (breaker: Breaker, nowMs: number, dice: Dice): boolean => {
-  if (breaker.standing === 'cooling' || breaker.standing === 'probing') return false;
+  if (breaker.standing !== 'ready' && breaker.standing !== 'ramping') return false;
   breaker.silences += 1;
-  note(breaker, 'slow', nowMs);
-  if (isBad(breaker.window, nowMs) !== undefined) {
-    cool(breaker, 'slow', nowMs, dice);
-    return true;
-  }
-  if (breaker.silences < SILENCES || breaker.standing === 'suspect') return false;
+  if (breaker.silences < SILENCES) return false;
   suspect(breaker, 'slow', nowMs, dice);
   return true;
 };
 
+/** An attempt is late, and so slow. True when that cooled the target. */
+export const noteLateness = (breaker: Breaker, evidence: Evidence, nowMs: number, dice: Dice): boolean => {
+  if (breaker.standing === 'cooling' || breaker.standing === 'probing') return false;
+  evidence.counted = note(breaker, 'slow', nowMs);
+  if (isBad(breaker.window, nowMs) === undefined) return false;
+  cool(breaker, 'slow', nowMs, dice);
+  return true;
+};
+
 /**
- * Counts a failure, of an attempt that may have been counted as silent before. True when it cooled the target: after so
+ * Counts a failure, of an attempt that may have been counted as silent, or as good, before. True when it cooled the target: after so
  * many in a row that chance is out of the question, or at a bad share of what was tried lately; at once on a ramp or a
  * probe.
  */
 export const strike = (
   breaker: Breaker,
   reason: FailureKind,
-  wasSilent: boolean,
+  evidence: Evidence,
   nowMs: number,
   dice: Dice,
 ): boolean => {
   // A last resort: that it fails is what was expected, and no reason to leave the target alone for longer.
   if (breaker.standing === 'cooling') return false;
+  const { startedAtMs, spoke } = evidence;
+  breaker.strikesSinceMs = breaker.strikes === 0 ? startedAtMs : Math.min(breaker.strikesSinceMs, startedAtMs);
+  breaker.midway = spoke || (breaker.strikes > 0 && breaker.midway);
   breaker.strikes += 1;
-  breaker.struckAtMs = nowMs;
   breaker.reason = reason;
   if (breaker.standing === 'ready' || breaker.standing === 'suspect') {
-    if (wasSilent) worsen(breaker.window, nowMs);
-    else note(breaker, 'failed', nowMs);
+    if (evidence.counted === undefined) evidence.counted = note(breaker, 'failed', nowMs);
+    else worsen(breaker.window, evidence.counted, nowMs);
     if (breaker.strikes < strikesAllowed(breaker) && isBad(breaker.window, nowMs) === undefined) return false;
   }
   cool(breaker, reason, nowMs, dice);
@@ -158,37 +192,54 @@ export const strikesAllowed = ({ history }: Breaker): number => {
   return Math.min(8, Math.max(3, Math.ceil(Math.log(FALSE_ALARM) / Math.log(rate))));
 };
 
-/** The first content arrived in `tookMs`. True when it changed the standing. */
+/** The first content arrived; `tooSlow` for one that proves nothing. True when it changed the standing. */
 export const noteContent = (
   breaker: Breaker,
-  { wasSilent, tooSlow }: { readonly wasSilent: boolean; readonly tooSlow: boolean },
+  evidence: Evidence,
+  tooSlow: boolean,
   nowMs: number,
   dice: Dice,
 ): boolean => {
   breaker.silences = 0;
-  if (breaker.standing === 'probing' || breaker.standing === 'cooling') return noteProof(breaker, tooSlow, nowMs, dice);
-  if (!wasSilent) note(breaker, 'good', nowMs);
+  evidence.spoke = true;
+  if (breaker.standing === 'probing' || breaker.standing === 'cooling') {
+    return !breaker.midway && noteProof(breaker, tooSlow, nowMs, dice);
+  }
+  evidence.counted ??= note(breaker, 'good', nowMs);
+  if (!breaker.midway) clearStrikes(breaker, evidence);
   if (breaker.standing !== 'suspect') return false;
   // Back to where it was: perhaps on its ramp.
-  breaker.standing = nowMs - breaker.sinceMs < RAMP.ms ? 'ramping' : 'ready';
+  breaker.standing = nowMs - breaker.sinceMs < breaker.settings.rampMs ? 'ramping' : 'ready';
   breaker.reason = undefined;
   return true;
 };
 
+/** The answer is whole. True when it changed the standing. */
+export const noteWhole = (breaker: Breaker, evidence: Evidence, nowMs: number, dice: Dice): boolean => {
+  if (breaker.standing === 'probing' || breaker.standing === 'cooling') {
+    return breaker.midway && noteProof(breaker, false, nowMs, dice);
+  }
+  clearStrikes(breaker, evidence);
+  return false;
+};
+
 /**
- * A whole answer arrived: failures are no longer in a row. Those that were are what this target does while it works; an
- * outage is no part of that, or the next one would be found later.
+ * Failures are no longer in a row, when this attempt was made after the first of them. Those that were are what this target
+ * does while it works; an outage is no part of that, or the next one would be found later.
  */
-export const clearStrikes = (breaker: Breaker): void => {
+const clearStrikes = (breaker: Breaker, { startedAtMs }: Evidence): void => {
+  if (breaker.strikes === 0 || startedAtMs < breaker.strikesSinceMs) return;
   breaker.history.failures += breaker.strikes;
   breaker.strikes = 0;
+  breaker.midway = false;
 };
 
 /** Two of a vendor's models fell within seconds: the others are asked last for a while, unless they answer. */
 export const suspect = (breaker: Breaker, reason: BreakerReason, nowMs: number, dice: Dice): void => {
   breaker.standing = 'suspect';
+  breaker.suspectedAtMs = nowMs;
   breaker.reason = reason;
-  breaker.untilMs = nowMs + spread(COOLING_MS.first, dice);
+  breaker.untilMs = nowMs + spread(FIRST_COOLING_MS, breaker.settings.longestCoolingMs, dice);
 };
 
 const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice): boolean => {
@@ -218,7 +269,7 @@ const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice
 
 const cool = (breaker: Breaker, reason: BreakerReason, nowMs: number, dice: Dice): void => {
   breaker.coolingMs = nextCoolingMs(breaker, nowMs);
-  breaker.untilMs = nowMs + spread(breaker.coolingMs, dice);
+  breaker.untilMs = nowMs + spread(breaker.coolingMs, breaker.settings.longestCoolingMs, dice);
   breaker.standing = 'cooling';
   breaker.reason = reason;
   breaker.proofs = 0;
@@ -227,21 +278,25 @@ const cool = (breaker: Breaker, reason: BreakerReason, nowMs: number, dice: Dice
   breaker.epoch += 1;
 };
 
-const nextCoolingMs = ({ standing, coolingMs, sinceMs }: Breaker, nowMs: number): number => {
-  if (standing === 'probing') return Math.min(COOLING_MS.most, Math.max(COOLING_MS.first, coolingMs * 2));
-  if (standing !== 'ramping' && nowMs - sinceMs >= FORGIVEN_AFTER_MS) return COOLING_MS.first;
-  return Math.max(COOLING_MS.first, coolingMs);
+const nextCoolingMs = ({ standing, coolingMs, sinceMs, settings }: Breaker, nowMs: number): number => {
+  const firstMs = Math.min(FIRST_COOLING_MS, settings.longestCoolingMs);
+  if (standing === 'probing') return Math.min(settings.longestCoolingMs, Math.max(firstMs, coolingMs * 2));
+  if (standing !== 'ramping' && nowMs - sinceMs >= FORGIVEN_AFTER_MS) return firstMs;
+  return Math.max(firstMs, coolingMs);
 };
 
-/** A fifth up or down, so that many processes do not probe together. */
-const spread = (ms: number, dice: Dice): number => ms * (0.8 + 0.4 * dice());
+/** A fifth up or down, so that many processes do not probe together, and no longer than the longest. */
+const spread = (ms: number, longestMs: number, dice: Dice): number => {
+  const least = 0.8 * ms;
+  return least + (Math.min(1.2 * ms, longestMs) - least) * dice();
+};
 
-const note = (breaker: Breaker, verdict: Verdict, nowMs: number): void => {
-  record(breaker.window, verdict, nowMs);
-  const { history } = breaker;
+const note = ({ window, history }: Breaker, verdict: Verdict, nowMs: number): Entry => {
+  const entry = record(window, verdict, nowMs);
   const keep = 0.5 ** (Math.max(0, nowMs - history.atMs) / HALF_LIFE_MS);
   // What is unknown before comes back as what is known fades.
   history.attempts = PRIOR.attempts + (history.attempts - PRIOR.attempts) * keep + 1;
   history.failures = PRIOR.failures + (history.failures - PRIOR.failures) * keep;
   history.atMs = nowMs;
+  return entry;
 };

@@ -7,6 +7,8 @@ const limited = (retryAfterMs?: number): Failure => ({
   message: '429',
   ...(retryAfterMs !== undefined && { retryAfterMs }),
 });
+/** By an attempt that began then, for requests of every size. */
+const from = (startedAtMs: number): { startedAtMs: number; leastTokens: number } => ({ startedAtMs, leastTokens: 0 });
 const low = (): number => 0;
 const high = (): number => 0.999;
 
@@ -16,16 +18,16 @@ test('a gate stays closed for as long as the vendor asked, and up to a tenth lon
     [high, 99_991],
   ] as const) {
     const gate = openGate();
-    closeGate(gate, limited(90_000), 0, 1_000, dice);
+    closeGate(gate, limited(90_000), from(0), 1_000, dice);
     expect(gate.untilMs).toBeCloseTo(until, -1);
-    expect(gateState(gate, 90_999)).toBe('closed');
-    expect(gateState(gate, gate.untilMs)).toBe('due');
+    expect(gateState(gate, 100, 90_999)).toBe('closed');
+    expect(gateState(gate, 100, gate.untilMs)).toBe('due');
   }
 });
 
 test('"at once" means half a second', () => {
   const gate = openGate();
-  closeGate(gate, limited(0), 0, 1_000, low);
+  closeGate(gate, limited(0), from(0), 1_000, low);
   expect(gate.untilMs).toBe(1_500);
 });
 
@@ -35,8 +37,8 @@ test('of two answers the later time wins, in either order', () => {
     [60_000, 5_000],
   ] as const) {
     const gate = openGate();
-    closeGate(gate, limited(first), 0, 1_000, low);
-    closeGate(gate, limited(second), 0, 1_000, low);
+    closeGate(gate, limited(first), from(0), 1_000, low);
+    closeGate(gate, limited(second), from(0), 1_000, low);
     expect(gate.untilMs).toBe(61_000);
   }
 });
@@ -45,7 +47,7 @@ test('without a time the wait doubles with each refusal, up to a minute', () => 
   const gate = openGate();
   const waits: number[] = [];
   for (let i = 0, nowMs = 0; i < 9; i++) {
-    closeGate(gate, limited(), nowMs, nowMs, high);
+    closeGate(gate, limited(), from(nowMs), nowMs, high);
     waits.push(Math.round((gate.untilMs - nowMs) / 1_000));
     nowMs = gate.untilMs;
   }
@@ -54,21 +56,36 @@ test('without a time the wait doubles with each refusal, up to a minute', () => 
 
 test('a burst of refusals to requests that were under way is one refusal', () => {
   const gate = openGate();
-  for (let i = 0; i < 10; i++) closeGate(gate, limited(), 0, 10 + i, high);
+  for (let i = 0; i < 10; i++) closeGate(gate, limited(), from(0), 10 + i, high);
   expect(gate.untilMs).toBeLessThan(1_100);
 });
 
 test('an answer to a request from before the time opens nothing', () => {
   const gate = openGate();
-  closeGate(gate, limited(1_000), 0, 1_000, low);
-  expect(passGate(gate, 1_999)).toBe(false);
-  expect(gateState(gate, 3_000)).toBe('due');
-  expect(passGate(gate, 2_000)).toBe(true);
-  expect(gateState(gate, 3_000)).toBe('open');
+  closeGate(gate, limited(1_000), from(0), 1_000, low);
+  expect(passGate(gate, 1_999, 100)).toBe(false);
+  expect(gateState(gate, 100, 3_000)).toBe('due');
+  expect(passGate(gate, 2_000, 100)).toBe(true);
+  expect(gateState(gate, 100, 3_000)).toBe('open');
 });
 
 test("an overloaded model's Retry-After is believed for a minute at most", () => {
   const gate = openGate();
-  closeGate(gate, { kind: 'overloaded', message: '503', retryAfterMs: 600_000 }, 0, 0, low);
+  closeGate(gate, { kind: 'overloaded', message: '503', retryAfterMs: 600_000 }, from(0), 0, low);
   expect(gate.untilMs).toBe(60_000);
+});
+
+test('a gate that was closed for a large request lets smaller ones pass', () => {
+  const gate = openGate();
+  closeGate(gate, limited(20_000), { startedAtMs: 0, leastTokens: 5_000 }, 0, low);
+  expect([4_999, 5_000].map((tokens) => gateState(gate, tokens, 1_000))).toEqual(['open', 'closed']);
+  expect(passGate(gate, 25_000, 100)).toBe(false);
+  expect(passGate(gate, 25_000, 6_000)).toBe(true);
+});
+
+test('a gate that is closed for all stays so when a large request is refused too', () => {
+  const gate = openGate();
+  closeGate(gate, limited(20_000), from(0), 0, low);
+  closeGate(gate, limited(20_000), { startedAtMs: 0, leastTokens: 5_000 }, 0, low);
+  expect(gateState(gate, 100, 1_000)).toBe('closed');
 });

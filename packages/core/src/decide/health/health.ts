@@ -1,4 +1,6 @@
-import { type Breaker, type BreakerReason, isDue, newBreaker, type Standing } from './breaker.ts';
+import { type Allowance, newAllowance } from './allowance.ts';
+import { type Breaker, type BreakerReason, type BreakerSettings, isDue, newBreaker, type Standing } from './breaker.ts';
+import { type Concurrency, isFull, newConcurrency } from './concurrency.ts';
 import { type Domain, newDomain } from './domain.ts';
 import { type Gate, gateState, openGate } from './gate.ts';
 import { newPace, type Pace } from './pace.ts';
@@ -22,6 +24,10 @@ export interface TargetHealth {
     /** Of the model at its vendor. */
     readonly model: Gate;
   };
+  /** Of the key's limit pool. */
+  readonly concurrency: Concurrency;
+  /** Of the key's limit pool. */
+  readonly allowance: Allowance;
 }
 
 /** What a target shares its fate with. */
@@ -38,21 +44,32 @@ export class HealthBook {
   readonly #breakers = new Map<string, Breaker>();
   readonly #paces = new Map<string, Pace>();
   readonly #gates = new Map<string, Gate>();
+  readonly #concurrencies = new Map<string, Concurrency>();
+  readonly #allowances = new Map<string, Allowance>();
+  readonly #settings: BreakerSettings;
+
+  constructor(settings: BreakerSettings) {
+    this.#settings = settings;
+  }
 
   of({ endpoint, credential, model, quotaGroup }: HealthScope): TargetHealth {
     // JSON keeps the parts apart whatever characters are in them.
-    const gate = (...parts: string[]): Gate => entry(this.#gates, JSON.stringify([endpoint, ...parts]), openGate);
-    const modelThere = JSON.stringify([endpoint, model]);
+    const key = (...parts: string[]): string => JSON.stringify([endpoint, ...parts]);
+    const gate = (...parts: string[]): Gate => entry(this.#gates, key(...parts), openGate);
+    const limitPool = ['limit', credential, quotaGroup === undefined ? 'model' : 'group', quotaGroup ?? model];
+    const modelThere = key(model);
     const domain = entry(this.#domains, endpoint, newDomain);
     return {
-      breaker: entry(this.#breakers, modelThere, () => newBreaker(domain)),
+      breaker: entry(this.#breakers, modelThere, () => newBreaker(domain, this.#settings)),
       pace: entry(this.#paces, modelThere, newPace),
       gates: {
-        limit: gate('limit', credential, quotaGroup === undefined ? 'model' : 'group', quotaGroup ?? model),
+        limit: gate(...limitPool),
         key: gate('key', credential),
         access: gate('access', credential, model),
         model: gate('model', model),
       },
+      concurrency: entry(this.#concurrencies, key(...limitPool), newConcurrency),
+      allowance: entry(this.#allowances, key(...limitPool), newAllowance),
     };
   }
 }
@@ -65,9 +82,11 @@ const entry = <T>(map: Map<string, T>, key: string, make: () => T): T => {
   return made;
 };
 
-/** How a target may be used now. */
+/** How a target may be used now, by a request of so many tokens. */
 export type Access =
   | 'ready'
+  /** Well, but it has as many requests under way as it took lately. */
+  | 'full'
   /** Only after all that are ready. */
   | 'suspect'
   /** Left alone for long enough: the next attempt is a probe. */
@@ -78,15 +97,15 @@ export type Access =
   | 'last-resort'
   | 'closed';
 
-export const accessOf = ({ breaker, gates }: TargetHealth, nowMs: number): Access => {
+export const accessOf = ({ breaker, gates, concurrency }: TargetHealth, tokens: number, nowMs: number): Access => {
   let access = accessOfBreaker(breaker, nowMs);
   for (const name of GATE_NAMES) {
-    const state = gateState(gates[name], nowMs);
+    const state = gateState(gates[name], tokens, nowMs);
     if (state === 'closed') return 'closed';
     if (state === 'on-trial' && access !== 'last-resort') access = 'probing';
     else if (state === 'due' && access !== 'last-resort' && access !== 'probing') access = 'due';
   }
-  return access;
+  return access === 'ready' && isFull(concurrency, nowMs) ? 'full' : access;
 };
 
 const accessOfBreaker = (breaker: Breaker, nowMs: number): Access => {
@@ -95,6 +114,13 @@ const accessOfBreaker = (breaker: Breaker, nowMs: number): Access => {
   if (breaker.standing === 'probing') return 'probing';
   // One that is slow still answers: whoever has nothing better takes it, without any budget.
   return breaker.standing === 'suspect' || breaker.reason === 'slow' ? 'suspect' : 'last-resort';
+};
+
+/** When the attempt began that is about to tell whether a probing target is back. */
+export const probedAtMs = ({ breaker, gates }: TargetHealth): number => {
+  let atMs = breaker.standing === 'probing' ? breaker.probedAtMs : Number.NEGATIVE_INFINITY;
+  for (const name of GATE_NAMES) atMs = Math.max(atMs, gates[name].trial?.startedAtMs ?? atMs);
+  return atMs;
 };
 
 export const GATE_NAMES: readonly ['limit', 'key', 'access', 'model'] = ['limit', 'key', 'access', 'model'];
@@ -108,13 +134,18 @@ export interface Condition {
   readonly untilMs: number | undefined;
 }
 
-export const conditionOf = ({ breaker, gates }: TargetHealth, nowMs: number): Condition => {
+/** What a request of so many tokens meets; by default the largest. */
+export const conditionOf = (
+  { breaker, gates }: TargetHealth,
+  nowMs: number,
+  tokens: number = Number.POSITIVE_INFINITY,
+): Condition => {
   let { standing } = breaker;
   let reason = standing === 'ready' || standing === 'ramping' ? undefined : breaker.reason;
   let untilMs = standing === 'cooling' || standing === 'suspect' ? breaker.untilMs : undefined;
   for (const name of GATE_NAMES) {
     const gate = gates[name];
-    const state = gateState(gate, nowMs);
+    const state = gateState(gate, tokens, nowMs);
     if (state === 'open') continue;
     if (state === 'closed' && gate.untilMs > (untilMs ?? 0)) {
       standing = 'cooling';

@@ -1,7 +1,9 @@
-import type { Attempt, AttemptRole } from '../attempt.ts';
+import type { Attempt } from '../attempt.ts';
 import type { Dice } from '../dice.ts';
 import { FAILURE_RULES, type Failure } from '../failure.ts';
-import { beginProbe, clearStrikes, dropProbe, isDue, noteContent, noteSilence, strike } from './breaker.ts';
+import { type Need, readAllowance, spend, takesSmaller } from './allowance.ts';
+import { beginProbe, dropProbe, isDue, noteContent, noteLateness, noteSilence, noteWhole, strike } from './breaker.ts';
+import { lower, raise } from './concurrency.ts';
 import { noteCooled } from './domain.ts';
 import { closeGate, gateState, passGate } from './gate.ts';
 import { GATE_NAMES, type TargetHealth } from './health.ts';
@@ -12,21 +14,56 @@ import { isUsual } from './window.ts';
 /** What an observation changed, for whoever wants to know. */
 export type HealthChange = 'suspected' | 'cooled' | 'gated' | 'recovered' | undefined;
 
-/** An attempt begins: a probe takes the one place there is. */
-export const observeStart = (health: TargetHealth, role: AttemptRole, nowMs: number): void => {
-  if (role !== 'probe') return;
-  if (isDue(health.breaker, nowMs)) beginProbe(health.breaker);
-  for (const name of GATE_NAMES) {
-    const gate = health.gates[name];
-    if (gateState(gate, nowMs) === 'due') gate.onTrial = true;
+/** What an attempt asks of its target. */
+export interface Ask {
+  readonly load: Load;
+  readonly need: Need;
+}
+
+/** An attempt begins, and takes its places: that of a probe, of which there is one, and one among those under way. */
+export const observeStart = (health: TargetHealth, attempt: Attempt, { need }: Ask): void => {
+  const { breaker, gates, concurrency, allowance } = health;
+  const nowMs = attempt.startedAtMs;
+  if (attempt.role === 'probe') {
+    if (isDue(breaker, nowMs)) beginProbe(breaker, nowMs);
+    for (const name of GATE_NAMES) {
+      if (gateState(gates[name], tokensOf(need), nowMs) === 'due') gates[name].trial = attempt;
+    }
   }
+  attempt.epoch = breaker.epoch;
+  attempt.sentThen = spend(allowance, need, nowMs);
+  attempt.underWay = true;
+  concurrency.inFlight += 1;
 };
 
-/** An attempt has been silent for the soft time: evidence, until it speaks. */
-export const observeSilence = (health: TargetHealth, attempt: Attempt, nowMs: number, dice: Dice): HealthChange => {
-  const { breaker } = health;
+/** An attempt is over, with all that it had to say; nothing happens when it is said twice. */
+export const observeEnd = (health: TargetHealth, attempt: Attempt, nowMs: number, dice: Dice): void => {
+  if (!attempt.underWay) return;
+  attempt.underWay = false;
+  health.concurrency.inFlight -= 1;
+  // A probe that had content and was not read to its end, where only that would have told.
+  if (isProbing(health, attempt)) dropProbe(health.breaker, false, nowMs, dice);
+};
+
+const isProbing = ({ breaker }: TargetHealth, { role, epoch }: Attempt): boolean =>
+  role === 'probe' && breaker.standing === 'probing' && epoch === breaker.epoch;
+
+/** An attempt has been silent for longer than most: evidence, until it or another one speaks. */
+export const observeSilence = (
+  { breaker }: TargetHealth,
+  attempt: Attempt,
+  nowMs: number,
+  dice: Dice,
+): HealthChange => {
   attempt.silent = true;
-  if (attempt.epoch !== breaker.epoch || !noteSilence(breaker, nowMs, dice)) return undefined;
+  return attempt.epoch === breaker.epoch && noteSilence(breaker, nowMs, dice) ? 'suspected' : undefined;
+};
+
+/** An attempt is late. */
+export const observeLateness = (health: TargetHealth, attempt: Attempt, nowMs: number, dice: Dice): HealthChange => {
+  const { breaker } = health;
+  attempt.late = true;
+  if (attempt.epoch !== breaker.epoch || !noteLateness(breaker, attempt, nowMs, dice)) return undefined;
   return afterTrouble(health, nowMs, dice);
 };
 
@@ -34,19 +71,24 @@ export const observeSilence = (health: TargetHealth, attempt: Attempt, nowMs: nu
 export const observeContent = (
   health: TargetHealth,
   attempt: Attempt,
-  load: Load,
+  { load, need }: Ask,
   nowMs: number,
   dice: Dice,
 ): HealthChange => {
-  const { breaker, pace, gates } = health;
+  const { breaker, pace, gates, concurrency, allowance } = health;
+  readAllowance(allowance, attempt.wire.header, attempt, nowMs);
+  raise(concurrency);
   let recovered = false;
-  for (const name of GATE_NAMES) recovered = passGate(gates[name], attempt.startedAtMs) || recovered;
+  for (const name of GATE_NAMES) {
+    recovered = passGate(gates[name], attempt.startedAtMs, tokensOf(need)) || recovered;
+  }
+  releaseTrials(health, attempt);
   if (attempt.epoch !== breaker.epoch) return recovered ? 'recovered' : undefined;
   const tookMs = nowMs - attempt.startedAtMs;
   const before = breaker.standing;
   // Slower than all but one in twenty of a healthy target: not back yet.
   const tooSlow = before === 'probing' && tookMs > proofMsFor(pace, load, nowMs);
-  if (noteContent(breaker, { wasSilent: attempt.silent, tooSlow }, nowMs, dice)) {
+  if (noteContent(breaker, attempt, tooSlow, nowMs, dice)) {
     if (breaker.standing === 'cooling') return afterTrouble(health, nowMs, dice);
     recovered = true;
   }
@@ -55,45 +97,52 @@ export const observeContent = (
 };
 
 /** An attempt gives way to another that has answered. */
-export const observeLoss = (health: TargetHealth, attempt: Attempt, load: Load, nowMs: number): void => {
-  if (attempt.silent) learn(health, attempt, load, nowMs);
+export const observeLoss = (health: TargetHealth, attempt: Attempt, { load }: Ask, nowMs: number): void => {
+  if (attempt.late) learn(health, attempt, load, nowMs);
 };
 
 /** The whole answer arrived. Content alone does not clear strikes: a stream that always breaks off would stay ready. */
-export const observeComplete = ({ breaker }: TargetHealth, attempt: Attempt): void => {
-  // An answer that began before the last failure says nothing about what comes after it.
-  if (breaker.standing === 'ready' && attempt.startedAtMs >= breaker.struckAtMs) clearStrikes(breaker);
-};
+export const observeComplete = (health: TargetHealth, attempt: Attempt, nowMs: number, dice: Dice): HealthChange =>
+  attempt.epoch === health.breaker.epoch && noteWhole(health.breaker, attempt, nowMs, dice) ? 'recovered' : undefined;
 
 /** The attempt failed, before its content or after. Only what the failure is charged to hears of it. */
 export const observeFailure = (
   health: TargetHealth,
   attempt: Attempt,
   failure: Failure,
+  { need }: Ask,
   nowMs: number,
   dice: Dice,
 ): HealthChange => {
-  const { breaker, gates } = health;
+  const { breaker, gates, concurrency, allowance } = health;
+  const { startedAtMs, wire } = attempt;
   const rule = FAILURE_RULES[failure.kind];
   const current = attempt.epoch === breaker.epoch;
   let change: HealthChange;
+  readAllowance(allowance, wire.header, attempt, nowMs);
+  if (failure.kind === 'rate-limited' || failure.kind === 'overloaded') lower(concurrency, startedAtMs, nowMs);
   // A last resort that joined a probe and failed leaves it to the probe to tell.
   const tells = current && !(attempt.role === 'last-resort' && breaker.standing === 'probing');
-  if (rule.effect === 'strike' && tells && strike(breaker, failure.kind, attempt.silent, nowMs, dice)) {
+  if (rule.effect === 'strike' && tells && strike(breaker, failure.kind, attempt, nowMs, dice)) {
     change = afterTrouble(health, nowMs, dice);
   }
   // An overloaded model is gated only for a time that the vendor named; strikes see to the rest.
   if (rule.gate !== undefined && (rule.effect === 'gate' || failure.retryAfterMs !== undefined)) {
-    closeGate(gates[rule.gate], failure, attempt.startedAtMs, nowMs, dice);
+    // Refused for its size alone, it says nothing of smaller ones.
+    const leastTokens = rule.gate === 'limit' && takesSmaller(wire.header) ? tokensOf(need) : 0;
+    closeGate(gates[rule.gate], failure, { startedAtMs, leastTokens }, nowMs, dice);
     change = 'gated';
   }
   // A probe that was refused for its key or its request has told nothing about the model, and makes room for the next.
-  if (rule.effect !== 'strike' && current && attempt.role === 'probe' && breaker.standing === 'probing') {
-    dropProbe(breaker, nowMs >= attempt.hedgeAtMs, nowMs, dice);
+  if (rule.effect !== 'strike' && isProbing(health, attempt)) {
+    dropProbe(breaker, !attempt.spoke && nowMs >= attempt.hedgeAtMs, nowMs, dice);
   }
   releaseTrials(health, attempt);
   return change;
 };
+
+/** What a request weighs at a gate that keeps out large ones. */
+export const tokensOf = ([, tokens]: Need): number => tokens;
 
 /**
  * Takes an attempt's time for a sample of what is usual. Only while the target is well: a brown-out must not teach that
@@ -121,6 +170,5 @@ const afterTrouble = ({ breaker }: TargetHealth, nowMs: number, dice: Dice): Hea
 
 /** Whatever became of it, a trial that has ended holds no place any more. */
 const releaseTrials = ({ gates }: TargetHealth, attempt: Attempt): void => {
-  if (attempt.role !== 'probe') return;
-  for (const name of GATE_NAMES) gates[name].onTrial = false;
+  for (const name of GATE_NAMES) if (gates[name].trial === attempt) gates[name].trial = undefined;
 };

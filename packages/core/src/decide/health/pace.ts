@@ -29,8 +29,8 @@ export const newPace = (): Pace => ({
   gap: newQuantiles(),
 });
 
-/** Which of the sizes a prompt has. Four characters a token: near enough, where sizes are a factor of four apart. */
-export const sizeOf = (promptCharacters: number): number => SIZES.findIndex((tokens) => promptCharacters / 4 <= tokens);
+/** Which of the sizes a prompt has. */
+export const sizeOf = (promptTokens: number): number => SIZES.findIndex((tokens) => promptTokens <= tokens);
 
 /** Fewer samples than this tell nothing of a 99th percentile. */
 const ENOUGH = 30;
@@ -50,18 +50,37 @@ const kindOf = ({ streaming, reasoning }: Load): Kind => {
 /** What attempts of this load are measured by. */
 export const samplesOf = (pace: Pace, load: Load): Quantiles | undefined => pace[kindOf(load)][load.size];
 
-/** When an attempt is late, and when it is given up, in ms after its start. */
+/** What attempts of one load usually take, in ms, and of how many that is known; undefined where of none. */
+export interface Usual {
+  readonly samples: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export const usualFor = (pace: Pace, load: Load): Usual | undefined => {
+  const known = samplesOf(pace, load);
+  const samples = known === undefined ? 0 : sampleCount(known);
+  if (known === undefined || samples === 0) return undefined;
+  return { samples, p50Ms: quantile(known, 0.5), p99Ms: quantile(known, 0.99) };
+};
+
+/** How long an attempt may be without content, in ms after its start. */
 export interface Patience {
-  /** Silent for so long, it is evidence against its target, and another attempt may start beside it. */
+  /** Then it counts as silent: of a healthy target, one in twenty is. Several in a row are evidence. */
+  readonly silentMs: number;
+  /** Then it counts as late, one in a hundred: another attempt may start beside it. */
   readonly softMs: number;
+  /** Then it is given up. */
   readonly hardMs: number;
 }
 
 interface Limits {
-  readonly cold: Patience;
-  readonly least: Patience;
-  readonly most: Patience;
+  readonly cold: Bounds;
+  readonly least: Bounds;
+  readonly most: Bounds;
 }
+
+type Bounds = Omit<Patience, 'silentMs'>;
 
 const SECOND = 1_000;
 
@@ -76,15 +95,20 @@ const LIMITS: Readonly<Record<Kind, Limits>> = {
 };
 
 /**
- * How long to wait for an attempt: late beyond the 99th percentile of its like, lost beyond three times that, within
- * limits. `setMs`, where the user has set a timeout, is the hard one.
+ * How long to wait for an attempt: silent beyond the 95th percentile of its like, late beyond the 99th, lost beyond three
+ * times that, within limits. `setMs`, where the user has set a timeout, is the hard one.
  */
 export const patienceFor = (pace: Pace, load: Load, setMs: number | undefined, nowMs: number): Patience => {
   const { cold, least, most } = LIMITS[kindOf(load)];
+  const q95 = quantileFor(pace, load, 0.95, nowMs);
   const q99 = quantileFor(pace, load, 0.99, nowMs);
   const softMs = q99 === undefined ? cold.softMs : clamp(q99, least.softMs, most.softMs);
   const hardMs = setMs ?? (q99 === undefined ? cold.hardMs : clamp(3 * q99, least.hardMs, most.hardMs));
-  return { softMs: Math.min(softMs, hardMs), hardMs };
+  return {
+    silentMs: Math.min(softMs, hardMs, Math.max(q95 ?? softMs, least.softMs)),
+    softMs: Math.min(softMs, hardMs),
+    hardMs,
+  };
 };
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isBad, isUsual, newWindow, record, type Verdict, type Window } from './window.ts';
+import { isBad, isUsual, newWindow, record, type Verdict, type Window, worsen } from './window.ts';
 
 const fill = (window: Window, verdicts: readonly Verdict[], fromMs: number, everyMs: number): number => {
   verdicts.forEach((verdict, i) => {
@@ -61,4 +61,23 @@ test('after a quiet hour only what comes then counts', () => {
   fill(window, every(1, 'failed', 9), 0, 100);
   record(window, 'failed', 3_600_000);
   expect(isBad(window, 3_600_000)).toBeUndefined();
+});
+
+test('an answer that breaks off is one attempt, and a failure', () => {
+  const window = newWindow();
+  for (let i = 0; i < 10; i++) {
+    const entry = record(window, 'good', i * 100);
+    if (i % 2 === 0) worsen(window, entry, i * 100 + 50);
+  }
+  expect(isBad(window, 1_000)).toBe('failures');
+  expect(window.attempts.reduce((sum, count) => sum + count)).toBe(10);
+});
+
+test('a long stream that breaks off does not fail more often than it was tried', () => {
+  const window = newWindow();
+  const entries = Array.from({ length: 20 }, (_, i) => record(window, 'good', i * 10));
+  for (const entry of entries) worsen(window, entry, 60_000);
+  const total = (counts: Uint32Array): number => counts.reduce((sum, count) => sum + count);
+  expect(total(window.failures)).toBe(20);
+  expect(total(window.attempts)).toBe(20);
 });

@@ -9,7 +9,13 @@ export interface Window {
   /** The bucket that is being filled, counted from the start of time. */
   tick: number;
   /** The last attempts, newest last. */
-  readonly recent: { readonly atMs: number; readonly verdict: Verdict }[];
+  readonly recent: Entry[];
+}
+
+/** What one attempt was counted as; it may turn out worse. */
+export interface Entry {
+  readonly atMs: number;
+  verdict: Verdict;
 }
 
 /** `slow`: no content in the soft time, whatever became of it later. */
@@ -32,21 +38,26 @@ export const clearWindow = (window: Window): void => {
   window.recent.length = 0;
 };
 
-export const record = (window: Window, verdict: Verdict, nowMs: number): void => {
+export const record = (window: Window, verdict: Verdict, nowMs: number): Entry => {
   roll(window, nowMs);
   const bucket = window.tick % BUCKETS;
   add(window.attempts, bucket);
   if (verdict === 'failed') add(window.failures, bucket);
-  window.recent.push({ atMs: nowMs, verdict });
+  const entry: Entry = { atMs: nowMs, verdict };
+  window.recent.push(entry);
   if (window.recent.length > RECENT.most) window.recent.shift();
+  return entry;
 };
 
-/** An attempt that was counted as slow, and has now failed. */
-export const worsen = (window: Window, nowMs: number): void => {
+/** An attempt that was counted as slow, or as good, has failed. */
+export const worsen = (window: Window, entry: Entry, nowMs: number): void => {
   roll(window, nowMs);
-  add(window.failures, window.tick % BUCKETS);
+  entry.verdict = 'failed';
+  const bucket = window.tick % BUCKETS;
+  add(window.failures, bucket);
+  // A long stream has left the ring by now; a failure without its attempt would weigh too much.
+  if (nowMs - entry.atMs >= BUCKETS * BUCKET_MS) add(window.attempts, bucket);
 };
-
 const roll = (window: Window, nowMs: number): void => {
   const tick = Math.floor(nowMs / BUCKET_MS);
   const passed = tick - window.tick;
@@ -102,6 +113,6 @@ const slowLately = ({ recent }: Window, nowMs: number): number => {
 
 const sum = (counts: Uint32Array): number => {
   let total = 0;
-  for (const count of counts) total += count;
+  for (let i = 0; i < BUCKETS; i++) total += counts[i] ?? 0;
   return total;
 };

@@ -1,4 +1,4 @@
-import { has, type Strategy } from '../strategy.ts';
+import { has, type Picker, type Strategy } from '../strategy.ts';
 
 /** Picks that may have been made before the first: more than one round of any weights that people write. */
 const START_PHASES = 256;
@@ -17,11 +17,10 @@ const START_PHASES = 256;
 export const weightedRoundRobin = (): Strategy => ({
   name: 'weighted-round-robin',
   forPool({ weights, dice }) {
-    const credits = new Float64Array(weights.length);
     const weightOf = (i: number): number => weights[i] ?? 0;
-    const creditOf = (i: number): number => credits[i] ?? 0;
 
-    const turn = (candidates: number): number => {
+    const turn = (credits: Float64Array, candidates: number): number => {
+      const creditOf = (i: number): number => credits[i] ?? 0;
       let total = 0;
       let best = -1;
       for (let i = 0; i < weights.length; i++) {
@@ -37,8 +36,14 @@ export const weightedRoundRobin = (): Strategy => ({
       return best;
     };
 
+    const pickerOf = (credits: Float64Array): Picker => ({
+      pick: ({ candidates }) => turn(credits, candidates),
+      copy: () => pickerOf(credits.slice()),
+    });
+
+    const credits = new Float64Array(weights.length);
     const all = weights.length >= 32 ? -1 : (1 << weights.length) - 1;
-    for (let phase = Math.floor(dice() * START_PHASES); phase > 0; phase--) turn(all);
-    return { pick: ({ candidates }) => turn(candidates) };
+    for (let phase = Math.floor(dice() * START_PHASES); phase > 0; phase--) turn(credits, all);
+    return pickerOf(credits);
   },
 });

@@ -1,0 +1,21 @@
+import type { AttemptRole } from './decide/attempt.ts';
+import type { SkippedTarget } from './errors.ts';
+
+/** How a route would go about a request that came now. */
+export interface Explanation {
+  readonly route: string;
+  readonly strategy: string;
+  /** The targets in the order in which they would be tried, if each of them failed at once. */
+  readonly ranking: readonly Ranked[];
+  /** The others, each with the reason. */
+  readonly skipped: readonly SkippedTarget[];
+}
+
+export interface Ranked {
+  readonly target: string;
+  /** `first`, `fallback`, `probe` for one that was left alone and is due, `last-resort` for one that is not due. */
+  readonly role: AttemptRole;
+  /** Without content for so long it counts as late, and another attempt may start beside it. */
+  readonly lateAfterMs: number;
+  readonly givenUpAfterMs: number;
+}

@@ -1,0 +1,313 @@
+import type { CheckedRoute, CheckedTarget } from './config.ts';
+import { newAttempt } from './decide/attempt.ts';
+import { deposit, depositLastResort, hedgeBudget, newFailureRate, newLastResorts } from './decide/budget.ts';
+import type { Course } from './decide/course.ts';
+import { FAILURE_RULES, type Failure } from './decide/failure.ts';
+import type { HealthBook } from './decide/health/health.ts';
+import { idleFor, sizeOf } from './decide/health/pace.ts';
+import { termsFor } from './decide/plan.ts';
+import { choose, type Member, newScratch, type Pool } from './decide/pool.ts';
+import type { ChatRequest, ChatSettings } from './decide/request.ts';
+import { type ChatEvent, type ChatResponse, isContent } from './decide/response.ts';
+import { needOf, promptTokens } from './decide/tokens.ts';
+import { RouterError } from './errors.ts';
+import type { RouterEvent } from './events.ts';
+import type { Explanation, Ranked } from './explanation.ts';
+import type { Call, Gap, Wire } from './provider.ts';
+import { type Driven, drive, type Flight } from './run/drive.ts';
+import { addEvent, asStreamed, newWhole, responseOf } from './run/gather.ts';
+import { Journal } from './run/journal.ts';
+import { BackgroundProbes } from './run/probe.ts';
+import { BrokeOff, type OpenedStream, openStream, relayStream } from './run/stream.ts';
+import type { System } from './run/system.ts';
+import { type RouteSnapshot, snapshotOf } from './snapshot.ts';
+import { brokenOff, givenUp, incapable, missing, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
+
+export interface CallOptions {
+  /** Aborting it stops all upstream work at once, and harms no target's health. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long this caller waits, in ms, instead of the route's `deadline`. */
+  readonly deadlineMs?: number | undefined;
+}
+
+export type ChatAnswer = ChatResponse & { readonly served: Served };
+
+/** A pool with its strategy, and the seven steps of a request through it. */
+export class Route {
+  readonly #route: CheckedRoute;
+  readonly #pool: Pool;
+  readonly #system: System;
+  readonly #emit: (event: RouterEvent) => void;
+  readonly #probes: BackgroundProbes | undefined;
+
+  constructor(route: CheckedRoute, health: HealthBook, system: System, emit: (event: RouterEvent) => void) {
+    this.#route = route;
+    this.#system = system;
+    this.#pool = {
+      members: route.targets.map(({ id, provider, quotaGroup, contextWindow, timeoutsMs, reasoning, params }) => ({
+        id,
+        health: health.of({ ...provider.account, model: provider.model, quotaGroup }),
+        contextWindow,
+        timeoutsMs,
+        reasoning: reasoning || thinks(params),
+      })),
+      hedging: route.hedging,
+      hedges: hedgeBudget(),
+      failureRate: newFailureRate(),
+      lastResorts: newLastResorts(),
+      retry: route.retry,
+      scratch: newScratch(),
+      picker: route.strategy.forPool({ weights: route.targets.map(({ weight }) => weight), dice: system.dice }),
+    };
+    if (route.backgroundProbes) this.#probes = new BackgroundProbes(this.#pool, system, (i) => this.#probe(i));
+    this.#emit = (event) => {
+      emit(event);
+      this.#probes?.hear(event);
+    };
+  }
+
+  async chat(request: ChatRequest, options: CallOptions): Promise<ChatAnswer> {
+    const streamed = this.#route.upstream === 'stream' ? asStreamed(request) : undefined;
+    const way = this.#begin(streamed ?? request, options, { plain: true, streaming: streamed !== undefined });
+    const driven = await this.#drive(way, true, ({ provider }, asked, call, heard) =>
+      streamed === undefined ? provider.send(asked, call) : gathered(provider.stream(asked, call), heard),
+    );
+    return { ...driven.value, served: servedBy(way, driven.flight, this.#system.nowMs()) };
+  }
+
+  async open(
+    request: ChatRequest,
+    options: CallOptions,
+  ): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
+    const way = this.#begin(request, options, { plain: false, streaming: true });
+    const { flight, value } = await this.#drive(way, false, ({ provider }, asked, call) =>
+      openStream(provider.stream(asked, call)),
+    );
+    // Also while nobody waits for the next event: a caller who leaves stops the vendor at once.
+    way.callerSignal?.addEventListener('abort', flight.stop);
+    if (way.callerSignal?.aborted) flight.stop();
+    return { served: servedBy(way, flight, this.#system.nowMs()), events: this.#relay(way, flight, value) };
+  }
+
+  snapshot(): RouteSnapshot {
+    return snapshotOf(this.#route, this.#pool, this.#system.nowMs());
+  }
+
+  /** The order in which a request would try the targets if it came now and all of them failed. Changes nothing. */
+  explain(request: ChatRequest, streaming: boolean): Explanation {
+    const { course, gaps } = this.#plan(request, undefined, { plain: !streaming, streaming });
+    const { picker, lastResorts } = this.#pool;
+    const pool = { ...this.#pool, picker: picker.copy?.() ?? picker, lastResorts: { ...lastResorts } };
+    const nowMs = this.#system.nowMs();
+    const ranking: Ranked[] = [];
+    for (;;) {
+      const choice = choose(pool, course, nowMs, this.#system.dice, true);
+      if (choice === undefined) break;
+      const terms = termsFor(choice, course, pool, nowMs, true);
+      ranking.push({
+        target: targetAt(this.#route, choice.target).id,
+        role: choice.role,
+        lateAfterMs: terms.lateAtMs - nowMs,
+        givenUpAfterMs: terms.expiresAtMs - nowMs,
+      });
+      // The next one is asked for as after a failure of this one.
+      course.attempts.push(newAttempt(terms, UNSENT, nowMs));
+      course.tried |= 1 << choice.target;
+    }
+    return {
+      route: this.#route.name,
+      strategy: this.#route.strategy.name,
+      ranking,
+      skipped: skippedOf({ route: this.#route, pool, course, gaps }, nowMs),
+    };
+  }
+
+  #begin(request: ChatRequest, { signal, deadlineMs }: CallOptions, mode: Mode): Way {
+    if (!Array.isArray(request.messages) || request.messages.length === 0) {
+      throw new RouterError('invalid-request', 'messages: expected at least one message');
+    }
+    if (deadlineMs !== undefined && !(deadlineMs > 0)) {
+      throw new RouterError('invalid-request', `deadlineMs: expected more than 0 ms, and got ${deadlineMs}`);
+    }
+    const way = this.#wayOf(`sw-${this.#newId()}`, this.#plan(request, deadlineMs, mode), signal);
+    deposit(this.#pool.hedges);
+    depositLastResort(this.#pool.lastResorts);
+    this.#probes?.noteTraffic();
+    const { startedAtMs: atMs } = way.course;
+    this.#emit({ type: 'request-started', atMs, requestId: way.requestId, route: this.#route.name });
+    return way;
+  }
+
+  /** What is known of a request before anybody is asked. */
+  #plan(request: ChatRequest, deadlineMs: number | undefined, { plain, streaming }: Mode): Planned {
+    const startedAtMs = this.#system.nowMs();
+    const gaps = this.#route.targets.map((target) => target.provider.gaps(withParams(request, target)));
+    const reasoning = thinks(request);
+    const inputTokens = promptTokens(request);
+    const course: Course = {
+      request,
+      streaming,
+      size: sizeOf(inputTokens),
+      need: needOf(inputTokens, request),
+      reasoning,
+      startedAtMs,
+      deadlineAtMs: startedAtMs + (deadlineMs ?? this.#deadlineMs(plain, reasoning)),
+      able: this.#route.targets.reduce((mask, target, i) => (isAble(target, gaps[i]) ? mask | (1 << i) : mask), 0),
+      tried: 0,
+      pass: 0,
+      windowAbove: undefined,
+      attempts: [],
+    };
+    return { course, gaps };
+  }
+
+  #wayOf(requestId: string, { course, gaps }: Planned, callerSignal: AbortSignal | undefined): Way {
+    const dropped = (i: number): readonly string[] => (gaps[i] ?? []).map(({ what }) => what);
+    const names = { route: this.#route.name, requestId };
+    const journal = new Journal(this.#pool, names, course, this.#system, this.#emit, dropped);
+    return { requestId, route: this.#route, pool: this.#pool, course, gaps, journal, callerSignal };
+  }
+
+  /** Who may think for minutes needs them, wherever nobody has set another deadline. */
+  #deadlineMs(plain: boolean, reasoning: boolean): number {
+    const { deadlineMs } = this.#route;
+    if (reasoning || this.#pool.members.some((member) => member.reasoning)) return deadlineMs.thinking;
+    return plain ? deadlineMs.plain : deadlineMs.stream;
+  }
+
+  async #drive<T>(way: Way, whole: boolean, ask: Ask<T>): Promise<Extract<Driven<T>, { type: 'answered' }>> {
+    if (way.course.able === 0) throw this.#failed(way, incapable(way, this.#system.nowMs()));
+    const driven = await drive<T>(this.#job(way, whole, ask));
+    if (driven.type === 'gave-up') throw this.#failed(way, givenUp(way, driven.because, this.#system.nowMs()));
+    const target = targetAt(this.#route, driven.flight.attempt.target).id;
+    this.#emit({ type: 'request-answered', ...this.#tally(way), target });
+    return driven;
+  }
+
+  #job<T>({ course, journal, callerSignal }: Way, whole: boolean, ask: Ask<T>): Parameters<typeof drive<T>>[0] {
+    return {
+      course,
+      journal,
+      callerSignal,
+      whole,
+      pool: this.#pool,
+      system: this.#system,
+      call: async (i, call, heard) => {
+        const target = targetAt(this.#route, i);
+        return ask(target, withParams(course.request, target), call, heard);
+      },
+      explain: (i, error, wire) => this.#explain(i, error, wire),
+      pausesOf: (i) => {
+        const { health, timeoutsMs } = this.#pool.members[i] as Member;
+        return { idleMs: idleFor(health.pace, timeoutsMs.idle), totalMs: timeoutsMs.total };
+      },
+    };
+  }
+
+  async *#relay(way: Way, flight: Flight<OpenedStream>, opened: OpenedStream): AsyncGenerator<ChatEvent, void> {
+    const { journal, callerSignal } = way;
+    const { target } = flight.attempt;
+    const { health, timeoutsMs } = this.#pool.members[target] as Member;
+    try {
+      yield* relayStream(opened, {
+        flight,
+        journal,
+        callerSignal,
+        timeoutsMs,
+        system: this.#system,
+        pace: health.pace,
+        explain: (error) => this.#explain(target, error, flight.wire),
+      });
+    } catch (error) {
+      throw error instanceof BrokeOff ? brokenOff(way, target, error.failure, this.#system.nowMs()) : error;
+    } finally {
+      callerSignal?.removeEventListener('abort', flight.stop);
+    }
+  }
+
+  /** Asks one target that nobody asks for, as little as it takes to see an answer begin. */
+  async #probe(i: number): Promise<void> {
+    const planned = this.#plan(SMALL_TALK, undefined, { plain: false, streaming: true });
+    const course = { ...planned.course, able: planned.course.able & (1 << i) };
+    const way = this.#wayOf(`probe-${this.#newId()}`, { ...planned, course }, undefined);
+    const driven = await drive(
+      this.#job(way, false, ({ provider }, asked, call) => openStream(provider.stream(asked, call))),
+    );
+    if (driven.type === 'answered') driven.flight.stop();
+  }
+
+  /** A provider's own explanation must not be able to fail the request. */
+  #explain(i: number, error: unknown, wire: Wire): Failure {
+    const { provider, vendor } = targetAt(this.#route, i);
+    try {
+      const failure = provider.explain(error, wire);
+      if (failure?.kind in FAILURE_RULES) return failure;
+    } catch {
+      // Said below.
+    }
+    return { kind: 'broken', message: `${vendor} failed in a way that its provider cannot explain` };
+  }
+
+  #failed(way: Way, error: RouterError): RouterError {
+    this.#emit({ type: 'request-failed', ...this.#tally(way), code: error.code });
+    return error;
+  }
+
+  #tally({
+    requestId,
+    course,
+  }: Way): Pick<RouterEvent & { type: 'request-answered' }, 'atMs' | 'requestId' | 'route' | 'attempts' | 'tookMs'> {
+    const atMs = this.#system.nowMs();
+    const tookMs = atMs - course.startedAtMs;
+    return { atMs, requestId, route: this.#route.name, attempts: course.attempts.length, tookMs };
+  }
+
+  #newId(): string {
+    return Math.floor(this.#system.dice() * 2 ** 48)
+      .toString(16)
+      .padStart(12, '0');
+  }
+}
+
+type Planned = Pick<Way, 'course' | 'gaps'>;
+
+/** Whether the caller wants a plain answer, and whether it is streamed upstream. */
+interface Mode {
+  readonly plain: boolean;
+  readonly streaming: boolean;
+}
+
+type Ask<T> = (
+  target: CheckedTarget,
+  request: ChatRequest,
+  call: Call,
+  heard: (hasContent: boolean) => void,
+) => Promise<T>;
+
+const gathered = async (
+  events: AsyncIterable<ChatEvent>,
+  heard: (hasContent: boolean) => void,
+): Promise<ChatResponse> => {
+  const whole = newWhole();
+  for await (const event of events) {
+    addEvent(whole, event);
+    heard(isContent(event));
+  }
+  return responseOf(whole);
+};
+
+const SMALL_TALK: ChatRequest = {
+  messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
+  maxOutputTokens: 1,
+};
+
+const UNSENT = { state: 'idle', header: () => undefined } as const;
+
+const thinks = ({ reasoningEffort = 'none' }: ChatSettings = {}): boolean =>
+  reasoningEffort !== 'none' && reasoningEffort !== 'minimal';
+
+const withParams = (request: ChatRequest, { params }: CheckedTarget): ChatRequest =>
+  params === undefined ? request : { ...request, ...params };
+
+const isAble = ({ enabled, unsupported }: CheckedTarget, gaps: readonly Gap[] = []): boolean =>
+  enabled && (unsupported === 'drop' || missing(gaps).length === 0);

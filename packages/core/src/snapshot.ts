@@ -1,0 +1,93 @@
+import type { CheckedRoute, CheckedTarget } from './config.ts';
+import { lastResortsLeft } from './decide/budget.ts';
+import { shareLeft } from './decide/health/allowance.ts';
+import { type BreakerReason, type Standing, shareOf } from './decide/health/breaker.ts';
+import { conditionOf } from './decide/health/health.ts';
+import { type Load, type Patience, patienceFor, type Usual, usualFor } from './decide/health/pace.ts';
+import type { Member, Pool } from './decide/pool.ts';
+
+/** What the router knows of a route now, without secrets. */
+export interface RouteSnapshot {
+  readonly name: string;
+  readonly strategy: string;
+  /** What is left for extra attempts: beside one that is late, and at targets that should be left alone. */
+  readonly budget: { readonly hedges: number; readonly lastResorts: number };
+  readonly targets: readonly TargetSnapshot[];
+}
+
+export interface TargetName {
+  readonly id: string;
+  readonly vendor: string;
+  readonly model: string;
+}
+
+export interface TargetSnapshot extends TargetName {
+  readonly enabled: boolean;
+  readonly weight: number;
+  readonly contextWindow?: number;
+  readonly standing: Standing;
+  /** Why it is left alone. */
+  readonly reason?: BreakerReason;
+  /** In how many ms it may be used again; 0 when it is due. */
+  readonly dueInMs?: number;
+  /** The share of its traffic that a ramping target gets, 0 to 1. */
+  readonly share?: number;
+  /** Failures in a row. */
+  readonly strikes: number;
+  /** Attempts under way, streams until their end. */
+  readonly inFlight: number;
+  /** As many as it takes at once, once it has refused some for their number. */
+  readonly concurrencyLimit?: number;
+  /** What is left of its scarcest rate limit, 0 to 1, where the vendor's headers tell. */
+  readonly headroom?: number;
+  /** How long short prompts take: to the first content of a stream, and to a whole plain answer. */
+  readonly pace: { readonly stream: PaceSnapshot; readonly plain: PaceSnapshot };
+}
+
+/** In ms. The usual times are absent before the first answer. */
+export interface PaceSnapshot extends Partial<Usual> {
+  /** Silent for so long, it is evidence against the target. */
+  readonly lateAfterMs: number;
+  /** Silent for so long, it is given up. */
+  readonly givenUpAfterMs: number;
+}
+
+export const nameOf = ({ id, vendor, provider }: CheckedTarget): TargetName => ({ id, vendor, model: provider.model });
+
+export const snapshotOf = ({ name, strategy, targets }: CheckedRoute, pool: Pool, nowMs: number): RouteSnapshot => ({
+  name,
+  strategy: strategy.name,
+  budget: { hedges: pool.hedges.tokens, lastResorts: lastResortsLeft(pool.lastResorts, nowMs) },
+  targets: targets.map((target, i) => snapshotOfTarget(target, pool.members[i] as Member, nowMs)),
+});
+
+const snapshotOfTarget = (
+  target: CheckedTarget,
+  { health, timeoutsMs, reasoning }: Member,
+  nowMs: number,
+): TargetSnapshot => {
+  const { breaker, concurrency, allowance, pace } = health;
+  // As a small request meets it: a gate that keeps out large ones only is no trouble of the target's.
+  const { standing, reason, untilMs } = conditionOf(health, nowMs, 0);
+  const headroom = shareLeft(allowance, nowMs);
+  const paceOf = (streaming: boolean, setMs: number | undefined): PaceSnapshot => {
+    const load: Load = { size: 0, streaming, reasoning };
+    const { softMs, hardMs }: Patience = patienceFor(pace, load, setMs, nowMs);
+    return { ...usualFor(pace, load), lateAfterMs: softMs, givenUpAfterMs: hardMs };
+  };
+  return {
+    ...nameOf(target),
+    enabled: target.enabled,
+    weight: target.weight,
+    ...(target.contextWindow !== undefined && { contextWindow: target.contextWindow }),
+    standing,
+    ...(reason !== undefined && { reason }),
+    ...(untilMs !== undefined && { dueInMs: Math.max(0, untilMs - nowMs) }),
+    ...(standing === 'ramping' && { share: shareOf(breaker, nowMs) }),
+    strikes: breaker.strikes,
+    inFlight: concurrency.inFlight,
+    ...(concurrency.limit !== Number.POSITIVE_INFINITY && { concurrencyLimit: concurrency.limit }),
+    ...(headroom !== undefined && { headroom }),
+    pace: { stream: paceOf(true, timeoutsMs.firstContent), plain: paceOf(false, timeoutsMs.answer) },
+  };
+};

@@ -1,0 +1,122 @@
+import type { CheckedRoute, CheckedTarget } from './config.ts';
+import type { Course } from './decide/course.ts';
+import type { Failure } from './decide/failure.ts';
+import type { GiveUp } from './decide/plan.ts';
+import { firstBackAtMs, type Member, type Pool, whyNot } from './decide/pool.ts';
+import { has } from './decide/strategy.ts';
+import { type AttemptReport, RouterError, type SkippedTarget } from './errors.ts';
+import type { Gap } from './provider.ts';
+import type { Flight } from './run/drive.ts';
+import { isCallersOwn, type Journal } from './run/journal.ts';
+import { nameOf, type TargetName } from './snapshot.ts';
+
+/** The way of one request through a route: everything that belongs to it alone. */
+export interface Way {
+  readonly requestId: string;
+  readonly route: CheckedRoute;
+  readonly pool: Pool;
+  readonly course: Course;
+  /** By target. */
+  readonly gaps: readonly (readonly Gap[])[];
+  readonly journal: Journal;
+  readonly callerSignal: AbortSignal | undefined;
+}
+
+/** Who served a request, and what it took. */
+export interface Served {
+  readonly requestId: string;
+  readonly route: string;
+  readonly strategy: string;
+  readonly target: TargetName;
+  /** Every attempt, oldest first. */
+  readonly attempts: readonly AttemptReport[];
+  readonly skipped: readonly SkippedTarget[];
+  /** From the request's start to its first content. */
+  readonly tookMs: number;
+}
+
+export const servedBy = (way: Way, { attempt }: Flight<unknown>, nowMs: number): Served => {
+  const { requestId, route, journal, course } = way;
+  return {
+    requestId,
+    route: route.name,
+    strategy: route.strategy.name,
+    target: nameOf(targetAt(way.route, attempt.target)),
+    attempts: course.attempts.map((each) => journal.report(each)),
+    skipped: skippedOf(way, nowMs),
+    tookMs: (attempt.endedAtMs ?? attempt.startedAtMs) - course.startedAtMs,
+  };
+};
+
+/** The targets that were not tried, and why; those that nobody had to try are left out. */
+export const skippedOf = (
+  { route, pool, course, gaps }: Pick<Way, 'route' | 'pool' | 'course' | 'gaps'>,
+  nowMs: number,
+): readonly SkippedTarget[] =>
+  route.targets.flatMap((target, i): SkippedTarget[] => {
+    if (has(course.tried, i) || course.attempts.some((attempt) => attempt.target === i)) return [];
+    if (!target.enabled) return [{ target: target.id, reason: 'disabled' }];
+    if (!has(course.able, i)) return [{ target: target.id, reason: `cannot express ${missing(gaps[i]).join(', ')}` }];
+    if (course.windowAbove !== undefined) return [{ target: target.id, reason: 'no larger context window' }];
+    const reason = whyNot(pool.members[i] as Member, course.need, nowMs);
+    return reason === undefined ? [] : [{ target: target.id, reason }];
+  });
+
+/** Nobody can put this request to their vendor. */
+export const incapable = (way: Way, nowMs: number): RouterError => {
+  const reasons = skippedOf(way, nowMs).map(({ target, reason }) => `${target}: ${reason}`);
+  return new RouterError(
+    'no-capable-target',
+    `No target of route '${way.route.name}' can take this request: ${reasons.join('; ')}. Leave the fields out, or set unsupported: 'drop' on a target.`,
+    detailsOf(way, nowMs),
+  );
+};
+
+/** The error that the caller gets. */
+export const givenUp = (way: Way, because: GiveUp, nowMs: number): RouterError => {
+  const name = `route '${way.route.name}'`;
+  const { startedAtMs, deadlineAtMs } = way.course;
+  switch (because.type) {
+    case 'returned': {
+      const { failure } = because;
+      return new RouterError('request-refused', `${name}: ${failure.message}.`, detailsOf(way, nowMs, failure));
+    }
+    case 'aborted':
+      return new RouterError('aborted', `${name}: the caller left.`, detailsOf(way, nowMs));
+    case 'deadline':
+      return new RouterError(
+        'deadline-exceeded',
+        `No target of ${name} answered within ${Math.round(deadlineAtMs - startedAtMs)} ms.`,
+        detailsOf(way, nowMs),
+      );
+    case 'exhausted':
+      return new RouterError('all-targets-failed', `No target of ${name} can answer now.`, detailsOf(way, nowMs));
+  }
+};
+
+/** The error of an answer that had begun. */
+export const brokenOff = (way: Way, target: number, failure: Failure, nowMs: number): RouterError =>
+  failure.kind === 'aborted'
+    ? givenUp(way, { type: 'aborted' }, nowMs)
+    : new RouterError(
+        'answer-broke-off',
+        `${targetAt(way.route, target).id}: ${failure.message}.`,
+        detailsOf(way, nowMs, failure),
+      );
+
+const detailsOf = (way: Way, nowMs: number, failure?: Failure): ConstructorParameters<typeof RouterError>[2] => {
+  const backAtMs = firstBackAtMs(way.pool, nowMs);
+  return {
+    requestId: way.requestId,
+    attempts: way.course.attempts.map((each) => way.journal.report(each)),
+    skipped: skippedOf(way, nowMs),
+    retryAfterMs: backAtMs === undefined ? undefined : Math.max(0, backAtMs - nowMs),
+    failure: failure !== undefined && isCallersOwn(failure) ? failure : undefined,
+  };
+};
+
+export const targetAt = ({ targets }: CheckedRoute, i: number): CheckedTarget => targets[i] as CheckedTarget;
+
+/** What of a request a target's vendor cannot express, and must not be left out. */
+export const missing = (gaps: readonly Gap[] = []): string[] =>
+  gaps.flatMap(({ what, harmless }) => (harmless ? [] : [what]));
