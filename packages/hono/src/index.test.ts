@@ -23,6 +23,9 @@ const router: Router = {
     throw new Error('not asked for here');
   },
   snapshot: () => [],
+  explain: () => {
+    throw new Error('not asked for here');
+  },
 };
 
 const chat: RequestInit = {

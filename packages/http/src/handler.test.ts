@@ -5,6 +5,7 @@ import {
   type ChatEvent,
   type ChatRequest,
   type ChatStream,
+  type Explanation,
   type Router,
   RouterError,
   type RouteSnapshot,
@@ -26,9 +27,26 @@ const SERVED: Served = {
 
 const ANSWER: ChatAnswer = { id: 'a', model: 'm', text: 'Hello', toolCalls: [], finishReason: 'stop', served: SERVED };
 
-const READY: TargetSnapshot = { id: 'acme/m', vendor: 'acme', model: 'm', enabled: true, weight: 1, standing: 'ready' };
+const PACE = { lateAfterMs: 8_000, givenUpAfterMs: 30_000 };
 
-const route = (name: string, ...targets: TargetSnapshot[]): RouteSnapshot => ({ name, strategy: 'priority', targets });
+const READY: TargetSnapshot = {
+  id: 'acme/m',
+  vendor: 'acme',
+  model: 'm',
+  enabled: true,
+  weight: 1,
+  standing: 'ready',
+  strikes: 0,
+  inFlight: 0,
+  pace: { stream: PACE, plain: PACE },
+};
+
+const route = (name: string, ...targets: TargetSnapshot[]): RouteSnapshot => ({
+  name,
+  strategy: 'priority',
+  budget: { hedges: 10, lastResorts: 15 },
+  targets,
+});
 
 /** A router that does what a test says, and remembers what it was asked. */
 class FakeRouter implements Router {
@@ -53,6 +71,10 @@ class FakeRouter implements Router {
   snapshot(): readonly RouteSnapshot[] {
     return this.routes;
   }
+
+  explain(name: string): Explanation {
+    return { route: name, strategy: 'priority', ranking: [], skipped: [] };
+  }
 }
 
 const HELLO: readonly ChatEvent[] = [
@@ -72,6 +94,7 @@ const post = (path: string, body: object = {}, init: RequestInit = {}): Request 
   });
 
 const CHAT = '/llm/chat/v1/chat/completions';
+const MESSAGES = '/llm/chat/v1/messages';
 
 const ask = async (router: Router, request: Request, options?: HandlerOptions): Promise<Response> => {
   const response = await createHandler(router, options)(request);
@@ -85,6 +108,8 @@ describe('paths', () => {
     const ours = [
       CHAT,
       '/llm/v1/chat/completions',
+      MESSAGES,
+      '/llm/v1/messages',
       '/llm/v1/models',
       '/llm/chat/v1/models',
       '/llm/routes',
@@ -99,6 +124,7 @@ describe('paths', () => {
       ...['', '*', '/', '/llm', '/llm/', '/llmv1/models', '/llmhealth', '/health', '/LLM/health', '/llm/health/'],
       ...['/llm/chat', '/llm/chat/', '/llm/a/b/v1/models', '/llm//v1/models', '/llm/../v1/models', '/llm/./v1/models'],
       ...['/llm/v1/chat/completions/', '/x/llm/health', '/?/llm/health', '/x?u=http://a/llm/health', '//llm/health'],
+      ...['/llm/v1/messages/', '/llm/v1/messages/batches', '/llm/v1/', '/llm/v1', '/llm/chat/v1/constructor'],
     ];
     for (const url of [...others, ...others.map((path) => ORIGIN + path)]) {
       expect([url, serves(url)]).toEqual([url, false]);
@@ -224,6 +250,80 @@ describe('an answer', () => {
       expect(JSON.parse(last?.slice(6) ?? '')).toMatchObject({ error: { code } });
       expect(text).not.toContain('secret');
     }
+  });
+});
+
+describe('a caller who speaks Messages', () => {
+  const asking = { max_tokens: 64 };
+
+  test('is answered in Messages, with the id of the request where clients look for it', async () => {
+    const router = new FakeRouter();
+    const response = await ask(router, post(MESSAGES, { ...asking, model: 'other' }));
+    expect(response.headers.get('request-id')).toBe('sw-1');
+    expect(await response.json()).toMatchObject({ type: 'message', content: [{ type: 'text', text: 'Hello' }] });
+    await ask(router, post('/llm/v1/messages', { ...asking, model: 'other' }));
+    expect(router.asked.map(({ route }) => route)).toEqual(['chat', 'other']);
+    expect(router.asked[0]?.request).toMatchObject({ source: { format: 'anthropic-messages' } });
+    expect((await ask(router, post(CHAT))).headers.get('request-id')).toBeNull();
+  });
+
+  test('brings the headers of the format to the target', async () => {
+    const router = new FakeRouter();
+    const headers = { 'content-type': 'application/json', 'anthropic-beta': 'b', authorization: 'secret' };
+    await ask(router, post(MESSAGES, asking, { headers }));
+    expect(router.asked[0]?.request.source?.headers).toEqual({ 'anthropic-beta': 'b' });
+  });
+
+  test('gets a stream of Messages', async () => {
+    const response = await ask(new FakeRouter(), post(MESSAGES, { ...asking, stream: true }));
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    const events = [...(await response.text()).matchAll(/^event: (.*)$/gm)].map(([, event]) => event);
+    expect(events).toEqual([
+      ...['message_start', 'content_block_start', 'ping', 'content_block_delta', 'content_block_stop'],
+      ...['message_delta', 'message_stop'],
+    ]);
+  });
+
+  test('is told in Messages that a stream broke off', async () => {
+    const router = new FakeRouter();
+    router.events = async function* () {
+      yield { type: 'text', text: 'Hel' };
+      throw new RouterError('answer-broke-off', 'cut', { requestId: 'sw-1' });
+    };
+    const words = await (await ask(router, post(MESSAGES, { ...asking, stream: true }))).text();
+    const last = words.trimEnd().split('\n\n').at(-1) ?? '';
+    expect(last).toMatch(/^event: error\ndata: /);
+    expect(JSON.parse(last.slice(last.indexOf('{')))).toMatchObject({ error: { message: 'cut' }, request_id: 'sw-1' });
+    expect(words).not.toContain('message_stop');
+  });
+
+  test.each<[string, () => Request, number, string]>([
+    ['another method', () => new Request(ORIGIN + MESSAGES), 405, 'invalid_request_error'],
+    ['no limit', () => post(MESSAGES), 400, 'invalid_request_error'],
+    ['no JSON', () => post(MESSAGES, {}, { body: '{' }), 400, 'invalid_request_error'],
+    ['a text', () => post(MESSAGES, {}, { headers: { 'content-type': 'text/plain' } }), 415, 'invalid_request_error'],
+    ['too much', () => post(MESSAGES, { system: 'x'.repeat(2_000) }), 413, 'request_too_large'],
+    ['no model, where it would name the route', () => post('/llm/v1/messages', asking), 400, 'invalid_request_error'],
+  ])('and sends %s hears of it in Messages', async (_, request, status, type) => {
+    const router = new FakeRouter();
+    const response = await ask(router, request(), { bodyLimit: 1_000 });
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ type: 'error', error: { type }, request_id: null });
+    expect(router.asked).toEqual([]);
+  });
+
+  test('and may not pass, or finds everything down, hears of it in Messages', async () => {
+    const router = new FakeRouter();
+    const unauthorized = await ask(router, post(MESSAGES, asking), { authorize: () => false });
+    expect([unauthorized.status, await unauthorized.json()]).toMatchObject([
+      401,
+      { type: 'error', error: { type: 'authentication_error' } },
+    ]);
+    router.answer = () =>
+      Promise.reject(new RouterError('all-targets-failed', 'down', { requestId: 'sw-1', retryAfterMs: 4_200 }));
+    const down = await ask(router, post(MESSAGES, asking));
+    expect([down.status, down.headers.get('retry-after'), down.headers.get('request-id')]).toEqual([503, '5', 'sw-1']);
+    expect(await down.json()).toMatchObject({ type: 'error', error: { type: 'overloaded_error' } });
   });
 });
 

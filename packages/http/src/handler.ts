@@ -1,13 +1,8 @@
 import { isRouterError, type Router, RouterError, type TargetSnapshot } from '@switchyard/core';
 import { readJson } from './body.ts';
-import {
-  type ChatCall,
-  errorEvent,
-  parseChat,
-  printAnswer,
-  printError,
-  printStream,
-} from './formats/chat-completions.ts';
+import type { Format, FormatCall } from './format.ts';
+import { chatCompletions } from './formats/chat-completions.ts';
+import { messages } from './formats/messages.ts';
 import { servedHeaders } from './headers.ts';
 
 export interface HandlerOptions {
@@ -32,6 +27,11 @@ export interface Handler {
   serves(url: string, mountedAt?: string): boolean;
 }
 
+/** By their paths. */
+const FORMATS: ReadonlyMap<string, Format> = new Map(
+  [chatCompletions, messages].map((format) => [format.path, format]),
+);
+
 const BODY_LIMIT = 32 * 1024 * 1024;
 
 /**
@@ -50,7 +50,7 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
 
   const answer = async (request: Request, endpoint: Endpoint): Promise<Response> => {
     const methods = endpoint.type === 'chat' ? ['POST'] : ['GET', 'HEAD'];
-    if (!methods.includes(request.method)) return wrongMethod(methods);
+    if (!methods.includes(request.method)) return wrongMethod(methods, formatOf(endpoint));
     switch (endpoint.type) {
       case 'models':
         return models(router, endpoint.route, since);
@@ -59,14 +59,16 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
       case 'health':
         return health(router);
       case 'chat':
-        return (await refusal(request, authorize)) ?? (await chat(router, request, endpoint.route, bodyLimit));
+        return (
+          (await refusal(request, authorize, endpoint.format)) ?? (await chat(router, request, endpoint, bodyLimit))
+        );
     }
   };
 
   const handle = async (request: Request, mountedAt?: string): Promise<Response | undefined> => {
     const endpoint = find(request.url, mountedAt);
     if (endpoint === undefined) return undefined;
-    const response = await answer(request, endpoint).catch(failed);
+    const response = await answer(request, endpoint).catch((error: unknown) => failed(error, formatOf(endpoint)));
     return request.method === 'HEAD' ? new Response(null, response) : response;
   };
 
@@ -74,8 +76,18 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
 };
 
 type Endpoint =
-  | { readonly type: 'chat' | 'models'; readonly route: string | undefined }
+  | ChatEndpoint
+  | { readonly type: 'models'; readonly route: string | undefined }
   | { readonly type: 'routes' | 'health' };
+
+interface ChatEndpoint {
+  readonly type: 'chat';
+  readonly format: Format;
+  readonly route: string | undefined;
+}
+
+/** The lists and states of the router are OpenAI's, where they are anybody's. */
+const formatOf = (endpoint: Endpoint): Format => (endpoint.type === 'chat' ? endpoint.format : chatCompletions);
 
 /** With one slash before it and none behind; the root is ''. */
 const trimmed = (path: string): string => path.replace(/^\/*(?=[^/])/, '/').replace(/\/+$/, '');
@@ -92,27 +104,35 @@ const match = (path: string): Endpoint | undefined => {
   if (path === '/routes') return { type: 'routes' };
   if (path === '/health') return { type: 'health' };
   // No route begins with a dot, and servers resolve `..` before or after us.
-  const [, route, name] = /^(?:\/([^/.][^/]*))?\/v1\/(chat\/completions|models)$/.exec(path) ?? [];
-  return name === undefined ? undefined : { type: name === 'models' ? 'models' : 'chat', route };
+  const [, route, name = ''] = /^(?:\/([^/.][^/]*))?\/v1\/(.+)$/.exec(path) ?? [];
+  if (name === 'models') return { type: 'models', route };
+  const format = FORMATS.get(name);
+  return format && { type: 'chat', format, route };
 };
 
 const chat = async (
   router: Router,
   request: Request,
-  named: string | undefined,
+  { format, route: named }: ChatEndpoint,
   bodyLimit: number,
 ): Promise<Response> => {
-  const call = parseChat(await readJson(request, bodyLimit));
+  const call = format.parse(await readJson(request, bodyLimit), request.headers);
   const route = named ?? call.model;
   if (route === undefined) throw new RouterError('invalid-request', 'model: expected the name of a route');
-  if (call.stream) return streamed(router, route, call, request.signal);
+  if (call.stream) return streamed(router, route, call, format, request.signal);
   const answer = await router.chat(route, call.request, { signal: request.signal });
-  return new Response(printAnswer(answer), {
-    headers: { 'content-type': 'application/json', ...servedHeaders(answer.served) },
+  return new Response(call.printAnswer(answer), {
+    headers: { 'content-type': 'application/json', ...servedHeaders(answer.served, format) },
   });
 };
 
-const streamed = async (router: Router, route: string, call: ChatCall, signal: AbortSignal): Promise<Response> => {
+const streamed = async (
+  router: Router,
+  route: string,
+  call: FormatCall,
+  format: Format,
+  signal: AbortSignal,
+): Promise<Response> => {
   // Ours, since a caller can also leave by cancelling the body.
   const caller = new AbortController();
   const leave = (): void => caller.abort();
@@ -123,14 +143,16 @@ const streamed = async (router: Router, route: string, call: ChatCall, signal: A
     const stream = router.stream(route, call.request, { signal: caller.signal });
     // Nothing is sent before this: until a target has produced content, the status is still open.
     const served = await stream.opened;
-    const chunks = printStream(stream, call, served);
+    const chunks = call.printStream(stream, served);
     const stop = (): void => {
       over();
       void end(chunks);
     };
     if (caller.signal.aborted) stop();
     else caller.signal.addEventListener('abort', stop);
-    return new Response(bodyOf(chunks, { over, leave }), { headers: { ...STREAM_HEADERS, ...servedHeaders(served) } });
+    return new Response(bodyOf(chunks, format, { over, leave }), {
+      headers: { ...STREAM_HEADERS, ...servedHeaders(served, format) },
+    });
   } catch (error) {
     over();
     throw error;
@@ -140,6 +162,7 @@ const streamed = async (router: Router, route: string, call: ChatCall, signal: A
 /** One chunk at a time, and only when it is asked for: a slow caller slows the vendor down, and no buffer grows. */
 const bodyOf = (
   chunks: AsyncGenerator<Uint8Array, void>,
+  format: Format,
   { over, leave }: { over(): void; leave(): void },
 ): ReadableStream<Uint8Array> =>
   new ReadableStream(
@@ -149,7 +172,7 @@ const bodyOf = (
           const { done, value } = await chunks.next();
           if (!done) return controller.enqueue(value);
         } catch (error) {
-          controller.enqueue(errorEvent(error));
+          controller.enqueue(format.printErrorEvent(error));
         }
         over();
         controller.close();
@@ -176,27 +199,31 @@ const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 };
 
-const failed = (error: unknown): Response => {
-  const { status, body, retryAfterSeconds } = printError(error);
+const failed = (error: unknown, format: Format): Response => {
+  const { status, body, retryAfterSeconds } = format.printError(error);
   const headers = new Headers({ 'content-type': 'application/json' });
   if (retryAfterSeconds !== undefined) headers.set('retry-after', String(retryAfterSeconds));
   if (isRouterError(error)) {
-    for (const [name, value] of Object.entries(servedHeaders(error))) headers.set(name, value);
+    for (const [name, value] of Object.entries(servedHeaders(error, format))) headers.set(name, value);
   }
   return new Response(JSON.stringify(body), { status, headers });
 };
 
-const wrongMethod = (methods: readonly string[]): Response => {
-  const { body } = printError(new RouterError('invalid-request', `This path takes ${methods.join(' and ')}.`));
+const wrongMethod = (methods: readonly string[], format: Format): Response => {
+  const { body } = format.printError(new RouterError('invalid-request', `This path takes ${methods.join(' and ')}.`));
   return Response.json(body, { status: 405, headers: { allow: methods.join(', ') } });
 };
 
 /** The answer to a caller who may not pass. A guard that throws, or says neither yes nor no, lets nobody pass. */
-const refusal = async (request: Request, authorize: HandlerOptions['authorize']): Promise<Response | undefined> => {
+const refusal = async (
+  request: Request,
+  authorize: HandlerOptions['authorize'],
+  format: Format,
+): Promise<Response | undefined> => {
   if (authorize === undefined) return undefined;
   const allowed = await authorize(request);
   if (allowed === true) return undefined;
-  return isResponse(allowed) ? allowed : unauthorized();
+  return isResponse(allowed) ? allowed : Response.json(format.unauthorized, { status: 401 });
 };
 
 /**
@@ -204,12 +231,6 @@ const refusal = async (request: Request, authorize: HandlerOptions['authorize'])
  * built-in one, which `fetch` goes on to return.
  */
 const isResponse = (value: unknown): value is Response => Object.prototype.toString.call(value) === '[object Response]';
-
-const unauthorized = (): Response =>
-  Response.json(
-    { error: { message: 'This request was not authorized.', type: 'authentication_error', param: null, code: null } },
-    { status: 401 },
-  );
 
 const models = (router: Router, only: string | undefined, since: number): Response => {
   const routes = router.snapshot().filter(({ name }) => only === undefined || name === only);

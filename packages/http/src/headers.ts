@@ -1,4 +1,5 @@
 import type { AttemptReport, Served, SkippedTarget } from '@switchyard/core';
+import type { Format } from './format.ts';
 
 type Trail = Pick<Served, 'attempts' | 'skipped'> & {
   readonly requestId?: string | undefined;
@@ -7,9 +8,13 @@ type Trail = Pick<Served, 'attempts' | 'skipped'> & {
 };
 
 /** Who served a request, for the headers of its answer; of a failure, who was asked. */
-export const servedHeaders = ({ requestId, target, attempts, skipped, tookMs }: Trail): Record<string, string> => {
+export const servedHeaders = (
+  { requestId, target, attempts, skipped, tookMs }: Trail,
+  { requestIdHeader }: Pick<Format, 'requestIdHeader'> = {},
+): Record<string, string> => {
   const headers: Record<string, string> = { 'x-switchyard-attempts': String(attempts.length) };
   if (requestId !== undefined) headers['x-switchyard-request'] = requestId;
+  if (requestId !== undefined && requestIdHeader !== undefined) headers[requestIdHeader] = requestId;
   if (target !== undefined) headers['x-switchyard-target'] = plain(target.id);
   const trace = [...attempts.map(attemptItem), ...skipped.map(skippedItem)];
   if (trace.length > 0) headers['x-switchyard-trace'] = trace.join(', ');

@@ -6,7 +6,6 @@ import {
   isRouterError,
   type Message,
   type OutputFormat,
-  RouterError,
   type RouterErrorCode,
   type Served,
   type TextPart,
@@ -17,6 +16,21 @@ import {
   type UserPart,
 } from '@switchyard/core';
 import { BodyError } from '../body.ts';
+import { causesOf, type Format, type PrintedError, retryAfterSecondsOf } from '../format.ts';
+import {
+  array,
+  type Body,
+  boolean,
+  isObject,
+  isSet,
+  number,
+  object,
+  optional,
+  present,
+  string,
+  wrong,
+  wrongly,
+} from '../read.ts';
 
 // OpenAI Chat Completions, as callers speak it: parse the request, print the answer, the stream and the errors.
 
@@ -30,8 +44,6 @@ export interface ChatCall {
   /** Whether the stream should end with a chunk of usage. */
   readonly includeUsage: boolean;
 }
-
-type Body = Record<string, unknown>;
 
 /** The fields that have neutral names, or are read here. Everything else goes on as `extra`. */
 const KNOWN = new Set([
@@ -269,46 +281,8 @@ const parseOutput = (format: unknown, path: string, extra: Body): OutputFormat |
 const parseStop = (stop: unknown, path: string): readonly string[] =>
   typeof stop === 'string' ? [stop] : array(stop, path).map((each, i) => string(each, `${path}[${i}]`));
 
-// ── reading fields ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-type Read<T> = (value: unknown, path: string) => T;
-
-const isObject = (value: unknown): value is Body =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Present, and not null, which OpenAI takes for absent. */
-const isSet = (value: unknown): boolean => value !== undefined && value !== null;
-
 /** A type that this version does not know, or that only OpenAI has. */
 const isOther = (type: unknown, known: string): type is string => typeof type === 'string' && type !== known;
-
-const wrong = (path: string, expected: string, value: unknown): RouterError => {
-  const got =
-    value === undefined ? 'nothing' : value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;
-  return new RouterError('invalid-request', `${path}: expected ${expected}, and got ${got}`);
-};
-
-const wrongly = (path: string, expected: string, value: unknown): never => {
-  throw wrong(path, expected, value);
-};
-
-const string: Read<string> = (value, path) => (typeof value === 'string' ? value : wrongly(path, 'a text', value));
-const number: Read<number> = (value, path) =>
-  // JSON has numbers that are too large for one of ours.
-  Number.isFinite(value) ? (value as number) : wrongly(path, 'a number', value);
-const boolean: Read<boolean> = (value, path) =>
-  typeof value === 'boolean' ? value : wrongly(path, 'true or false', value);
-const array: Read<readonly unknown[]> = (value, path) =>
-  Array.isArray(value) ? value : wrongly(path, 'an array', value);
-const object: Read<Body> = (value, path) => (isObject(value) ? value : wrongly(path, 'an object', value));
-
-const optional = <T>(body: Body, name: string, read: Read<T>, path = ''): T | undefined => {
-  const value = body[name];
-  return isSet(value) ? read(value, path === '' ? name : `${path}.${name}`) : undefined;
-};
-
-const present = <Name extends string, T>(name: Name, value: T | undefined): { [K in Name]?: T } =>
-  (value === undefined ? {} : { [name]: value }) as { [K in Name]?: T };
 
 // ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -397,7 +371,7 @@ export async function* printStream(
       if (!begun) yield chunk({});
     } else if (event.type === 'finish') yield chunk({}, FINISH_REASONS[event.reason]);
     else if (event.type === 'usage') usage = event.usage;
-    else if (event.type !== 'other') yield chunk(printDelta(event));
+    else if (event.type !== 'other' && event.type !== 'unknown') yield chunk(printDelta(event));
   }
   if (relayed) return;
   if (includeUsage && usage !== undefined) yield encode({ ...head, choices: [], usage: printUsage(usage) });
@@ -428,11 +402,7 @@ const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
 
 // ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-export interface PrintedError {
-  readonly status: number;
-  readonly body: { readonly error: Body };
-  readonly retryAfterSeconds: number | undefined;
-}
+type PrintedChatError = PrintedError & { readonly body: { readonly error: Body } };
 
 // biome-ignore format: reads as a table
 const STATUS: Readonly<Record<RouterErrorCode, { readonly status: number; readonly type: string }>> = {
@@ -448,14 +418,13 @@ const STATUS: Readonly<Record<RouterErrorCode, { readonly status: number; readon
 };
 
 /** Any error as OpenAI's error body: what a vendor said of the caller's own request, or what became of each target. */
-export const printError = (error: unknown): PrintedError => {
+export const printError = (error: unknown): PrintedChatError => {
   if (error instanceof BodyError) return ownError(error.status, error.message);
   if (!isRouterError(error)) return ownError(500, 'Switchyard failed.');
   // A second copy of the router, of another version, may have codes that this one does not know.
   const { status, type } = STATUS[error.code] ?? STATUS['invalid-config'];
-  const { requestId, attempts, skipped, retryAfterMs, failure } = error;
+  const { requestId, failure } = error;
   const said = failure?.vendorError;
-  const down = error.code === 'all-targets-failed' || error.code === 'deadline-exceeded';
   return {
     status: failure?.status ?? status,
     body: {
@@ -465,25 +434,15 @@ export const printError = (error: unknown): PrintedError => {
         param: said?.param ?? null,
         code: said === undefined ? String(error.code).replaceAll('-', '_') : (said.code ?? null),
         ...(requestId !== undefined && { request_id: requestId }),
-        ...(attempts.length > 0 && {
-          attempts: attempts.map(({ target, outcome, status, message, tookMs }) => ({
-            target,
-            outcome,
-            ...(status !== undefined && { status }),
-            ...(message !== undefined && { message }),
-            ms: Math.round(tookMs),
-          })),
-        }),
-        ...(skipped.length > 0 && { skipped }),
+        ...causesOf(error),
       },
     },
-    // Whole seconds are all the header knows; rounded up, so that nobody comes back too early.
-    retryAfterSeconds: down ? Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)) : undefined,
+    retryAfterSeconds: retryAfterSecondsOf(error),
   };
 };
 
 /** An error that has nothing to do with any target. */
-const ownError = (status: number, message: string): PrintedError => {
+const ownError = (status: number, message: string): PrintedChatError => {
   const type = status < 500 ? 'invalid_request_error' : 'server_error';
   const code = status < 500 ? null : 'internal';
   return { status, body: { error: { message, type, param: null, code } }, retryAfterSeconds: undefined };
@@ -491,3 +450,18 @@ const ownError = (status: number, message: string): PrintedError => {
 
 /** The last event of a stream that broke off. No `[DONE]` follows: clients raise it as an error. */
 export const errorEvent = (error: unknown): Uint8Array => encode(printError(error).body);
+
+// ── the format ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const chatCompletions: Format = {
+  path: 'chat/completions',
+  parse(body) {
+    const call = parseChat(body);
+    return { ...call, printAnswer, printStream: (events, served) => printStream(events, call, served) };
+  },
+  printError,
+  printErrorEvent: errorEvent,
+  unauthorized: {
+    error: { message: 'This request was not authorized.', type: 'authentication_error', param: null, code: null },
+  },
+};

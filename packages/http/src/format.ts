@@ -1,0 +1,61 @@
+import type { ChatAnswer, ChatEvent, ChatRequest, RouterError, Served } from '@switchyard/core';
+
+/**
+ * A wire format that callers speak: one file, which reads requests and prints answers, streams and errors.
+ *
+ * It knows nothing of targets. What a body says in words that all vendors share becomes a neutral request; the rest goes
+ * along as `extra`, and the body itself as `source`, so that a target of the same format gets it whole.
+ */
+export interface Format {
+  /** Where it is asked for, behind the route and `/v1/`; for example `chat/completions`. */
+  readonly path: string;
+  /** Reads a body. Throws a RouterError `invalid-request` that names the field by its path; no target is asked then. */
+  parse(body: unknown, headers: Headers): FormatCall;
+  /** Any error, also of the body or of our own, as the format's error body. */
+  printError(error: unknown): PrintedError;
+  /** The last event of a stream that broke off, from which clients know that it did. */
+  printErrorEvent(error: unknown): Uint8Array;
+  /** The body for a caller who may not pass. */
+  readonly unauthorized: object;
+  /** The header in which clients of the format look for the id of a request. */
+  readonly requestIdHeader?: string;
+}
+
+/** A request as it came, and how to print what becomes of it. */
+export interface FormatCall {
+  readonly request: ChatRequest;
+  /** What the body names as its model; a route, where the path names none. */
+  readonly model: string | undefined;
+  readonly stream: boolean;
+  /** The body of a plain answer. What came in this format goes out as it came. */
+  printAnswer(answer: ChatAnswer): string;
+  /** The frames of a stream. Bytes that came in this format go out as they came; events of others are printed. */
+  printStream(events: AsyncIterable<ChatEvent>, served: Served): AsyncGenerator<Uint8Array, void>;
+}
+
+export interface PrintedError {
+  readonly status: number;
+  readonly body: object;
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/** What became of each target, for the body of an error. It quotes neither keys nor prompts. */
+export const causesOf = ({ attempts, skipped }: RouterError): Record<string, unknown> => ({
+  ...(attempts.length > 0 && {
+    attempts: attempts.map(({ target, outcome, status, message, tookMs }) => ({
+      target,
+      outcome,
+      ...(status !== undefined && { status }),
+      ...(message !== undefined && { message }),
+      ms: Math.round(tookMs),
+    })),
+  }),
+  ...(skipped.length > 0 && { skipped }),
+});
+
+/** When to come back, where every target is down. */
+export const retryAfterSecondsOf = ({ code, retryAfterMs }: RouterError): number | undefined =>
+  code === 'all-targets-failed' || code === 'deadline-exceeded'
+    ? // Whole seconds are all the header knows; rounded up, so that nobody comes back too early.
+      Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000))
+    : undefined;
