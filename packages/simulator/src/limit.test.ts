@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { fullBuckets, take } from './limit.ts';
+import { fullBuckets, look, take, useOf } from './limit.ts';
 
 describe('a rate limit', () => {
   test('lets through what the bucket holds, then says how long to wait', () => {
@@ -19,6 +19,21 @@ describe('a rate limit', () => {
     const refused = take(take(buckets, 80, 0).buckets, 50, 0);
     expect(refused.waitMs).toBe(18_000);
     expect(refused.allowances.tokens).toEqual({ limit: 100, remaining: 20, resetMs: 48_000 });
+  });
+
+  test('can be looked at without taking any of it', () => {
+    const { buckets } = take(fullBuckets({ requestsPerMinute: 60, tokensPerMinute: 600 }, 0), 100, 0);
+    const seen = look(buckets, 1_000);
+    expect(seen.requests).toEqual({ limit: 60, remaining: 60, resetMs: 0 });
+    expect(seen.tokens).toEqual({ limit: 600, remaining: 510, resetMs: 9_000 });
+    expect(look(buckets, 1_000)).toEqual(seen);
+  });
+
+  test('is used by what it let through, of the full bucket and of what came back, and the scarcer one counts', () => {
+    const minutes = 10 * 60_000;
+    expect(useOf({ requestsPerMinute: 6 }, { requests: 33, tokens: 1e9 }, minutes)).toBe(0.5);
+    expect(useOf({ requestsPerMinute: 6, tokensPerMinute: 10 }, { requests: 33, tokens: 88 }, minutes)).toBe(0.8);
+    expect(useOf({}, { requests: 33, tokens: 88 }, minutes)).toBeNaN();
   });
 
   test('that does not exist is never reached', () => {

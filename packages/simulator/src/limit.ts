@@ -49,17 +49,34 @@ export const take = (
   const filled = { requests: refill(buckets.requests, nowMs), tokens: refill(buckets.tokens, nowMs) };
   const waitMs = Math.max(waitFor(filled.requests, 1), waitFor(filled.tokens, tokens));
   const left = waitMs > 0 ? filled : { requests: drain(filled.requests, 1), tokens: drain(filled.tokens, tokens) };
-  const allowances = {
-    requests: allowance(left.requests, GENEROUS_REQUESTS_PER_MINUTE, 1),
-    tokens: allowance(left.tokens, GENEROUS_TOKENS_PER_MINUTE, tokens),
-  };
-  return { buckets: left, allowances, waitMs };
+  return { buckets: left, allowances: allowancesOf(left, 1, tokens), waitMs };
+};
+
+/** What is left in the buckets, for an answer to somebody who takes nothing. */
+export const look = (buckets: Buckets, nowMs: number): Allowances =>
+  allowancesOf({ requests: refill(buckets.requests, nowMs), tokens: refill(buckets.tokens, nowMs) }, 0, 0);
+
+/** The part of what the buckets could have let through in this time, from full ones, that they did; NaN without a limit. */
+export const useOf = (
+  { requestsPerMinute, tokensPerMinute }: RateLimit,
+  admitted: { readonly requests: number; readonly tokens: number },
+  durationMs: number,
+): number => {
+  const part = (took: number, perMinute = Number.POSITIVE_INFINITY): number =>
+    took / (perMinute * (1 + durationMs / 60_000));
+  if (requestsPerMinute === undefined && tokensPerMinute === undefined) return Number.NaN;
+  return Math.max(part(admitted.requests, requestsPerMinute), part(admitted.tokens, tokensPerMinute));
 };
 
 /** Allowances of which nothing is left for `resetMs`. */
 export const exhausted = (resetMs: number): Allowances => ({
   requests: { limit: GENEROUS_REQUESTS_PER_MINUTE, remaining: 0, resetMs },
   tokens: { limit: GENEROUS_TOKENS_PER_MINUTE, remaining: 0, resetMs },
+});
+
+const allowancesOf = ({ requests, tokens }: Buckets, tookRequests: number, tookTokens: number): Allowances => ({
+  requests: allowance(requests, GENEROUS_REQUESTS_PER_MINUTE, tookRequests),
+  tokens: allowance(tokens, GENEROUS_TOKENS_PER_MINUTE, tookTokens),
 });
 
 const full = (perMinute: number | undefined, atMs: number): Bucket | undefined =>

@@ -8,8 +8,11 @@ export interface Bar {
   readonly unit: 's' | '';
   /** Over the seeds. */
   readonly statistic: 'median' | 'p95' | 'worst';
-  /** At 1, 10 and 50 requests per second, in the bar's unit. */
-  readonly limits: readonly [number, number, number];
+  /**
+   * In the bar's unit, at 1, 10 and 50 requests per second, undefined where there is none; or one for a scenario whose
+   * rate is part of the story.
+   */
+  readonly limits: readonly [number, number, number | undefined] | number;
   read(run: Result): number;
 }
 
@@ -17,6 +20,9 @@ export interface Bar {
 export type Result = Pick<Rehearsal, 'measures' | 'brokeOff' | 'lost'>;
 
 export const BAR_RATES: readonly number[] = [1, 10, 50];
+
+/** Whether the bar holds at the scenario's own rate, and at no other. */
+export const isAtOwnRate = ({ limits }: Bar): boolean => typeof limits === 'number';
 
 /** Of the healthy first vendor: log-normal with median 0.8 s and sigma 0.6. */
 const Q99_S = 3.23;
@@ -30,6 +36,9 @@ const attempts = ({ measures }: Result): number => measures.during.attemptsPerRe
 const p50S = ({ measures }: Result): number => measures.during.firstContentMs.p50 / 1_000;
 const p99S = ({ measures }: Result): number => measures.during.firstContentMs.p99 / 1_000;
 const recoveredS = ({ measures }: Result): number => measures.recoveredMs / 1_000;
+const refused = ({ measures }: Result): number => measures.refusedPerThousand;
+/** What a first vendor's limit would have let through, and did not. */
+const unused = ({ measures }: Result): number => 1 - (measures.targets[0]?.rateUse ?? Number.NaN);
 
 const times = (value: number, ...factors: readonly [number, number, number]): readonly [number, number, number] => [
   value * factors[0],
@@ -50,6 +59,9 @@ const HARMLESS = [
   'late-error',
 ] as const;
 
+/** Vendors that allow less than is asked of them, and show in headers what is left. */
+const LIMITED = ['limit-10', 'limit-30', 'limit-10-x4', 'limit-30-x4'] as const;
+
 // biome-ignore format: reads as a table
 export const BARS: readonly Bar[] = [
   ...HARMLESS.map((scenario): Bar =>
@@ -68,12 +80,20 @@ export const BARS: readonly Bar[] = [
   { scenario: 'healthy',         name: 'attempts per request',       unit: '',  statistic: 'median', limits: [1.02, 1.015, 1.015],             read: ({ measures }) => measures.all.attemptsPerRequest },
   { scenario: 'server-errors',   name: 'back to nine tenths',        unit: 's', statistic: 'median', limits: [50, 40, 40],                     read: recoveredS },
   { scenario: 'server-errors',   name: 'back to nine tenths',        unit: 's', statistic: 'p95',    limits: [95, 65, 60],                     read: recoveredS },
+  { scenario: 'quick-return',    name: 'back to nine tenths',        unit: 's', statistic: 'median', limits: [30, 25, undefined],              read: recoveredS },
+  { scenario: 'quick-return',    name: 'back to nine tenths',        unit: 's', statistic: 'p95',    limits: [45, 35, undefined],              read: recoveredS },
   { scenario: 'all-down',        name: 'attempts per request',       unit: '',  statistic: 'median', limits: [1.2, 0.4, 0.1],                  read: attempts },
   { scenario: 'all-down',        name: 'first answer after the end', unit: 's', statistic: 'median', limits: [2, 3, 2],                        read: ({ measures }) => measures.firstAnswerMs / 1_000 },
+  ...LIMITED.flatMap((scenario): Bar[] => [
+   { scenario,                   name: 'requests that failed',       unit: '',  statistic: 'worst',  limits: 0,                                read: failures },
+   { scenario,                   name: '429s per 1000 requests',     unit: '',  statistic: 'median', limits: 5,                                read: refused },
+   { scenario,                   name: 'part of the limit unused',   unit: '',  statistic: 'median', limits: 0.05,                             read: unused },
+  ]),
 ];
 
 /** The limit at a rate, where there is one. */
-export const limitAt = ({ limits }: Bar, perSecond: number): number | undefined => limits[BAR_RATES.indexOf(perSecond)];
+export const limitAt = ({ limits }: Bar, perSecond: number): number | undefined =>
+  typeof limits === 'number' ? limits : limits[BAR_RATES.indexOf(perSecond)];
 
 /** The bar's number over all seeds. */
 export const overSeeds = (bar: Bar, results: readonly Result[]): number =>

@@ -5,6 +5,7 @@ import { DESIGNS } from './designs/index.ts';
 import { holdBars } from './hold.ts';
 import { type Job, runJobs } from './job.ts';
 import { loadScenario } from './load.ts';
+import { parseScenario } from './parse.ts';
 import { rehearse } from './rehearse.ts';
 import { barsTable, scenarioTable, targetLog } from './report.ts';
 import { SCENARIOS } from './scenarios/index.ts';
@@ -15,9 +16,10 @@ const USAGE = `Plays the outages of a pool in virtual time, with the router itse
   simulate <scenario>   a name from below, a JSON file, or a module whose default export is a scenario
   simulate --bars       every bar, measured: exit code 1 when one does not hold
 
-  --seeds <n>           runs of each kind, seeded 1 to n; default 3, for the bars 15
+  --seeds <n>           runs of each kind, seeded 1 to n; default 3, for the bars 15, and 3 of what is only compared with
   --seed <n>            this seed alone, and a log of what the router made of its targets
   --rate <n>            requests per second, instead of the scenario's
+  --instances <n>       routers that share the traffic and know nothing of one another, instead of the scenario's
   --rates <n,n,…>       the same for the bars; default 1,10,50
   --no-baselines        the router alone
   --chart <file>        where the picture of the first run goes; default rehearsal-<scenario>.svg
@@ -33,12 +35,16 @@ const { values, positionals } = parseArgs({
     seeds: { type: 'string' },
     seed: { type: 'string' },
     rate: { type: 'string' },
+    instances: { type: 'string' },
     rates: { type: 'string', default: '1,10,50' },
     baselines: { type: 'boolean', default: true },
     chart: { type: 'string' },
     json: { type: 'boolean' },
   },
 });
+/** The other designs are far from the bars: more seeds would move the last digit. */
+const SEEDS_OF_OTHERS = 3;
+
 const designs = DESIGNS.slice(0, values.baselines ? undefined : 1).map(({ name }) => name);
 
 const runAll = (jobs: readonly Job[]): ReturnType<typeof runJobs> => {
@@ -49,17 +55,20 @@ const runAll = (jobs: readonly Job[]): ReturnType<typeof runJobs> => {
 const bars = async (): Promise<void> => {
   const seeds = Number(values.seeds ?? 15);
   const rates = values.rates.split(',').map(Number);
-  const verdicts = await holdBars({ seeds, rates, designs, run: runAll });
-  console.log(values.json ? JSON.stringify(verdicts, null, 2) : barsTable(verdicts, designs));
+  const seedsOfOthers = Math.min(seeds, SEEDS_OF_OTHERS);
+  const verdicts = await holdBars({ seeds, seedsOfOthers, rates, designs, run: runAll });
+  const runs = { ours: seeds, others: seedsOfOthers };
+  console.log(values.json ? JSON.stringify(verdicts, null, 2) : barsTable(verdicts, designs, runs));
   if (verdicts.some(({ holds }) => holds === false)) process.exitCode = 1;
 };
 
 const play = async (nameOrPath: string): Promise<void> => {
   const loaded = await loadScenario(nameOrPath);
-  const scenario =
-    values.rate === undefined
-      ? loaded
-      : { ...loaded, arrivals: { ...loaded.arrivals, perSecond: Number(values.rate) } };
+  const scenario = parseScenario({
+    ...loaded,
+    ...(values.rate !== undefined && { arrivals: { ...loaded.arrivals, perSecond: Number(values.rate) } }),
+    ...(values.instances !== undefined && { instances: Number(values.instances) }),
+  });
   const first = Number(values.seed ?? 1);
   const seeds = Array.from({ length: values.seed === undefined ? Number(values.seeds ?? 3) : 1 }, (_, i) => first + i);
   const results = await runAll(designs.flatMap((design) => seeds.map((seed) => ({ scenario, design, seed }))));

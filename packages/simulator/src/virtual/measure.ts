@@ -1,6 +1,9 @@
-import type { VirtualFault } from './fault.ts';
-import { ascending, quantile } from './quantile.ts';
-import type { AttemptRecord, Recorder, RequestRecord } from './record.ts';
+import { idealShares, strategyOf } from './ideal.ts';
+import { greatest, least, mean } from './numbers.ts';
+import { isServing, type Recorder, type RequestRecord } from './record.ts';
+import type { Scenario } from './scenario.ts';
+import { type Span, spanOf, wastedOf } from './span.ts';
+import { measureTarget, type TargetMeasures } from './target-measures.ts';
 import type { VirtualVendor } from './vendor.ts';
 
 /** What one run showed. Times are in ms; a number is NaN, null in JSON, where there is nothing to measure. */
@@ -23,80 +26,73 @@ export interface Measures {
   readonly recoveredMs: number;
   /** Attempts per request in the worst minute. */
   readonly worstMinute: number;
-  /** Requests that carried a trial, and the longest that one of them took. */
-  readonly trials: { readonly requests: number; readonly worstMs: number };
+  /** Attempts that began in the worst second, per request that did; in a second of few requests per request of the average one. */
+  readonly worstSecond: number;
+  readonly trials: Trials;
+  readonly hedges: Hedges;
+  /** Attempts that ended in a 429, per thousand requests. */
+  readonly refusedPerThousand: number;
+  /**
+   * The part of the answers that came from another target than a strategy would have had them that knew who was up: half
+   * of the sum of the differences. NaN where the strategy's choice does not follow from the pool alone, or limits are in its way.
+   */
+  readonly shareError: number;
+  /** Times per minute that a target's share of the answers rose or fell by half, for the one that swung most. */
+  readonly swingsPerMinute: number;
+  /** Times per hour that a router left a target alone although nothing was wrong with it. */
+  readonly falseTripsPerHour: number;
+  /** The part of all tokens billed, prompts included, that was for answers nobody got whole: of losers, or broken off. */
+  readonly lostTokens: number;
   readonly targets: readonly TargetMeasures[];
 }
 
-/** The requests that began in a span of time. */
-export interface Span {
+/** Requests that carried a trial of a target that may be back. */
+export interface Trials {
   readonly requests: number;
-  /** By reason. */
-  readonly failed: Readonly<Record<string, number>>;
   readonly failures: number;
-  readonly attemptsPerRequest: number;
-  /** Attempts that served nobody, by how they ended. */
-  readonly wasted: Readonly<Record<string, number>>;
-  readonly firstContentMs: { readonly p50: number; readonly p95: number; readonly p99: number };
-  /** Mean time to the first content above the mean of the fastest vendor that was up. */
-  readonly regretMs: number;
-  /** The part of the answers that did not come from the first vendor of the pool that was up. */
-  readonly strayed: number;
-  /** The part of the answers, by target. */
-  readonly servedBy: Readonly<Record<string, number>>;
+  /** The longest that one of them took to its first content. */
+  readonly worstMs: number;
+  /** How long nobody else was asked because of the trial: on average, and at worst. 0 where the trial served. */
+  readonly delayMs: { readonly mean: number; readonly worst: number };
 }
 
-export interface TargetMeasures {
-  readonly target: string;
+/** Attempts beside one that was late. */
+export interface Hedges {
   readonly attempts: number;
-  readonly served: number;
-  /** Attempts by how they ended. */
-  readonly outcomes: Readonly<Record<string, number>>;
-  /** Times it was left alone although nothing was wrong with it. */
-  readonly falseTrips: number;
-  /** Times it was put last although nothing was wrong with it. */
-  readonly falseSuspicions: number;
-  /** How long it was left alone although nothing was wrong with it. */
-  readonly awayWhileUpMs: number;
-  readonly peakInFlight: number;
+  /** The part of them that served. */
+  readonly won: number;
+  /** As a part of 10 + 5 % of the requests, which is what a budget would allow; those that are free of it are counted too. */
+  readonly ofBudget: number;
 }
 
 interface Run {
   readonly recorder: Recorder;
   readonly vendors: readonly VirtualVendor[];
-  readonly faults: readonly VirtualFault[];
-  readonly durationMs: number;
+  readonly scenario: Scenario;
   readonly inputTokens: number;
 }
 
 export const measure = (run: Run): Measures => {
-  const { faults, recorder, durationMs } = run;
+  const { recorder, vendors, scenario } = run;
+  const { faults = [], durationMs, instances = 1 } = scenario;
   const { requests } = recorder;
   const onsetMs = Math.min(durationMs, ...faults.map(({ fromMs }) => fromMs));
   const healMs = Math.min(durationMs, Math.max(onsetMs, ...faults.map(({ toMs }) => toMs)));
-  const faulty = new Set(
-    run.vendors.filter(({ name }) => faults.some(({ vendor }) => vendor === name)).map(({ id }) => id),
-  );
+  const faulty = new Set(vendors.filter((vendor) => vendor.faults.length > 0).map(({ id }) => id));
   const inFault = (atMs: number): boolean => atMs >= onsetMs && atMs < healMs;
   const between = (fromMs: number, toMs: number): RequestRecord[] =>
     requests.filter(({ atMs }) => atMs >= fromMs && atMs < toMs);
-  const toFaulty: AttemptRecord[] = requests.flatMap((request) =>
-    request.attempts.filter(
-      (attempt) => faulty.has(attempt.target) && inFault(attempt.atMs) && !served(request, attempt),
-    ),
-  );
+  const isOnFaulty = ({ target, atMs }: { readonly target: string; readonly atMs: number }): boolean =>
+    faulty.has(target) && inFault(atMs);
   const ordinary = requests
     .flatMap(({ attempts }) => attempts)
-    .filter(
-      ({ target, role, atMs }) => faulty.has(target) && inFault(atMs) && (role === 'first' || role === 'fallback'),
-    );
-  const noticed = recorder.targetEvents.find(
-    ({ type, target, atMs }) => type !== 'target-recovered' && faulty.has(target) && inFault(atMs),
-  );
+    .filter((attempt) => isOnFaulty(attempt) && (attempt.role === 'first' || attempt.role === 'fallback'));
+  const noticed = recorder.targetEvents.find((event) => event.type !== 'target-recovered' && isOnFaulty(event));
   const answersMs = requests
     .filter(({ outcome, atMs, tookMs }) => outcome === 'answered' && atMs + tookMs >= healMs)
     .map(({ atMs, tookMs }) => atMs + tookMs);
-  const carriers = requests.filter(({ attempts }) => attempts.some(({ role }) => role === 'probe'));
+  const targets = vendors.map((vendor) => measureTarget(vendor, { recorder, durationMs, instances }));
+  const falseTrips = targets.reduce((sum, target) => sum + target.falseTrips, 0);
   return {
     all: spanOf(requests, run),
     before: spanOf(between(0, onsetMs), run),
@@ -104,98 +100,76 @@ export const measure = (run: Run): Measures => {
     after: spanOf(between(healMs, durationMs), run),
     lastOrdinaryMs: greatest(ordinary.map(({ atMs }) => atMs - onsetMs)),
     noticedMs: (noticed?.atMs ?? Number.NaN) - onsetMs,
-    wastedOnFaulty: toFaulty.length,
+    wastedOnFaulty: wastedOf(requests, isOnFaulty),
     firstAnswerMs: least(answersMs) - healMs,
     recoveredMs: recoveredAtMs(between(0, onsetMs), between(healMs, durationMs), faulty) - healMs,
     worstMinute: worstMinute(requests, durationMs),
-    trials: { requests: carriers.length, worstMs: greatest(carriers.map(({ tookMs }) => tookMs)) },
-    targets: run.vendors.map((vendor) => targetMeasures(vendor, run)),
+    worstSecond: worstSecond(requests, durationMs),
+    trials: trialsOf(requests),
+    hedges: hedgesOf(requests),
+    refusedPerThousand:
+      (1_000 * countAttempts(requests, ({ outcome }) => outcome === 'rate-limited')) / requests.length,
+    shareError: shareError(requests, vendors, scenario),
+    swingsPerMinute: swingsPerMinute(requests, vendors, durationMs),
+    falseTripsPerHour: falseTrips / instances / (durationMs / 3_600_000),
+    lostTokens: lostTokens(vendors),
+    targets,
   };
 };
 
-const spanOf = (requests: readonly RequestRecord[], { vendors, inputTokens }: Run): Span => {
-  const failed: Record<string, number> = {};
-  const wasted: Record<string, number> = {};
-  const servedBy: Record<string, number> = {};
-  let attempts = 0;
-  let regretMs = 0;
-  let strayed = 0;
-  const tookMs: number[] = [];
-  for (const request of requests) {
-    attempts += request.attempts.length;
-    for (const attempt of request.attempts) if (!served(request, attempt)) increment(wasted, attempt.outcome);
-    if (request.servedBy === undefined) {
-      increment(failed, request.outcome);
-      continue;
-    }
-    tookMs.push(request.tookMs);
-    increment(servedBy, request.servedBy);
-    const up = vendors.filter((vendor) => vendor.isUp(request.atMs));
-    if (up[0] !== undefined && request.servedBy !== up[0].id) strayed += 1;
-    const bestMs = least(up.map((vendor) => vendor.meanFirstContentMs(request.atMs, inputTokens)));
-    if (bestMs >= 0) regretMs += request.tookMs - bestMs;
-  }
-  const sorted = ascending(tookMs);
-  const answers = tookMs.length;
+const countAttempts = (
+  requests: readonly RequestRecord[],
+  isCounted: (attempt: RequestRecord['attempts'][number]) => boolean,
+): number => requests.reduce((count, { attempts }) => count + attempts.filter(isCounted).length, 0);
+
+const trialsOf = (requests: readonly RequestRecord[]): Trials => {
+  const carriers = requests.filter(({ attempts }) => attempts.some(({ role }) => role === 'probe'));
+  const delaysMs = carriers.flatMap((request) => {
+    if (request.attempts.some((attempt) => attempt.role === 'probe' && isServing(request, attempt))) return 0;
+    const other = request.attempts.find(({ role }) => role !== 'probe');
+    return other === undefined ? [] : other.atMs - request.atMs;
+  });
   return {
-    requests: requests.length,
-    failed,
-    failures: requests.length - answers,
-    attemptsPerRequest: attempts / requests.length,
-    wasted,
-    firstContentMs: { p50: quantile(sorted, 0.5), p95: quantile(sorted, 0.95), p99: quantile(sorted, 0.99) },
-    regretMs: regretMs / answers,
-    strayed: strayed / answers,
-    servedBy: Object.fromEntries(Object.entries(servedBy).map(([target, count]) => [target, count / answers])),
+    requests: carriers.length,
+    failures: carriers.filter(({ servedBy, outcome }) => servedBy === undefined && outcome !== 'aborted').length,
+    worstMs: greatest(carriers.map(({ tookMs }) => tookMs)),
+    delayMs: { mean: mean(delaysMs), worst: greatest(delaysMs) },
   };
 };
 
-const targetMeasures = (vendor: VirtualVendor, { recorder, faults, durationMs }: Run): TargetMeasures => {
-  const { id: target, name } = vendor;
-  const outcomes: Record<string, number> = {};
-  let attempts = 0;
-  let answers = 0;
-  for (const request of recorder.requests) {
-    if (request.servedBy === target) answers += 1;
-    for (const attempt of request.attempts) {
-      if (attempt.target !== target) continue;
-      attempts += 1;
-      increment(outcomes, attempt.outcome);
-    }
-  }
-  let falseTrips = 0;
-  let falseSuspicions = 0;
-  let awayWhileUpMs = 0;
-  let awaySinceMs: number | undefined;
-  const own = faults.filter((fault) => fault.vendor === name);
-  const back = (atMs: number): void => {
-    if (awaySinceMs !== undefined) awayWhileUpMs += outside(awaySinceMs, atMs, own);
-    awaySinceMs = undefined;
-  };
-  for (const { type, atMs } of recorder.targetEvents.filter((event) => event.target === target)) {
-    const faulty = own.some((fault) => wasOn(fault, atMs));
-    if (type === 'target-recovered') back(atMs);
-    else if (type === 'target-cooled' || type === 'target-gated') awaySinceMs ??= atMs;
-    if (type === 'target-cooled' && !faulty) falseTrips += 1;
-    if (type === 'target-suspected' && !faulty) falseSuspicions += 1;
-  }
-  back(durationMs);
-  const peakInFlight = recorder.peakInFlight.get(target) ?? 0;
-  return { target, attempts, served: answers, outcomes, falseTrips, falseSuspicions, awayWhileUpMs, peakInFlight };
-};
-
-const served = (request: RequestRecord, attempt: AttemptRecord): boolean =>
-  request.servedBy === attempt.target && attempt.outcome === 'answered';
-
-/** What happens within a second of a fault's end is still its doing. */
-const wasOn = ({ fromMs, toMs }: VirtualFault, atMs: number): boolean => atMs >= fromMs && atMs < toMs + 1_000;
-
-/** How much of a time lies outside the faults; those of one vendor are taken not to overlap. */
-const outside = (fromMs: number, toMs: number, faults: readonly VirtualFault[]): number =>
-  faults.reduce(
-    (rest, fault) => rest - Math.max(0, Math.min(toMs, fault.toMs) - Math.max(fromMs, fault.fromMs)),
-    toMs - fromMs,
+const hedgesOf = (requests: readonly RequestRecord[]): Hedges => {
+  const attempts = countAttempts(requests, ({ role }) => role === 'hedge');
+  const won = requests.filter((request) =>
+    request.attempts.some((attempt) => attempt.role === 'hedge' && isServing(request, attempt)),
   );
+  return { attempts, won: won.length / attempts, ofBudget: attempts / (10 + 0.05 * requests.length) };
+};
+
+const lostTokens = (vendors: readonly VirtualVendor[]): number => {
+  const sum = (what: 'billed' | 'lost'): number => vendors.reduce((all, { books }) => all + books.tokens[what], 0);
+  return sum('lost') / sum('billed');
+};
+
+const shareError = (
+  requests: readonly RequestRecord[],
+  vendors: readonly VirtualVendor[],
+  scenario: Scenario,
+): number => {
+  const strategy = strategyOf(scenario);
+  const owed = vendors.map(() => 0);
+  let answers = 0;
+  for (const { servedBy, atMs } of requests) {
+    if (servedBy === undefined) continue;
+    const shares = idealShares(strategy, vendors, atMs);
+    // Nobody can be owed what nobody could have served.
+    if (shares === undefined) continue;
+    answers += 1;
+    vendors.forEach(({ id }, i) => {
+      owed[i] = (owed[i] ?? 0) + (shares[i] ?? 0) - (id === servedBy ? 1 : 0);
+    });
+  }
+  return owed.reduce((sum, difference) => sum + Math.abs(difference), 0) / 2 / answers;
+};
 
 /**
  * The first request from which on, for 5 s of traffic and at least 10 requests, the faulty targets serve nine tenths of
@@ -240,13 +214,49 @@ const worstMinute = (requests: readonly RequestRecord[], durationMs: number): nu
   return greatest(minutes.filter((ratio) => !Number.isNaN(ratio)));
 };
 
-const increment = (counts: Record<string, number>, key: string): void => {
-  counts[key] = (counts[key] ?? 0) + 1;
+const worstSecond = (requests: readonly RequestRecord[], durationMs: number): number => {
+  const seconds = Array.from({ length: Math.ceil(durationMs / 1_000) }, () => ({ requests: 0, attempts: 0 }));
+  for (const { atMs, attempts } of requests) {
+    const second = seconds[Math.floor(atMs / 1_000)];
+    if (second !== undefined) second.requests += 1;
+    for (const attempt of attempts) {
+      const then = seconds[Math.floor(attempt.atMs / 1_000)];
+      if (then !== undefined) then.attempts += 1;
+    }
+  }
+  const usual = Math.max(1, requests.length / seconds.length);
+  return greatest(seconds.map((second) => second.attempts / Math.max(second.requests, usual)));
 };
 
-// Not Math.max(...values): an hour of requests is more than a call takes as arguments.
-const greatest = (values: readonly number[]): number =>
-  values.reduce((most, value) => (value > most || Number.isNaN(most) ? value : most), Number.NaN);
+/** Fewer answers than this are no share. */
+const ENOUGH = 5;
 
-const least = (values: readonly number[]): number =>
-  values.reduce((most, value) => (value < most || Number.isNaN(most) ? value : most), Number.NaN);
+/** A target is up while its share is above 60 % of the largest it ever had, and down below 40 %: noise is no swing. */
+const swingsPerMinute = (
+  requests: readonly RequestRecord[],
+  vendors: readonly VirtualVendor[],
+  durationMs: number,
+): number => {
+  const slices = Array.from({ length: Math.ceil(durationMs / SLICE_MS) }, () => new Map<string, number>());
+  for (const { servedBy, atMs } of requests) {
+    const slice = slices[Math.floor(atMs / SLICE_MS)];
+    if (servedBy !== undefined) slice?.set(servedBy, (slice.get(servedBy) ?? 0) + 1);
+  }
+  const swings = vendors.map(({ id }) => {
+    const shares = slices.flatMap((slice) => {
+      const answers = [...slice.values()].reduce((sum, count) => sum + count, 0);
+      return answers < ENOUGH ? [] : (slice.get(id) ?? 0) / answers;
+    });
+    const most = greatest(shares);
+    if (!(most > 0.1)) return 0;
+    let times = 0;
+    let isUp: boolean | undefined;
+    for (const share of shares) {
+      const now = share > 0.6 * most ? true : share < 0.4 * most ? false : isUp;
+      if (isUp !== undefined && now !== isUp) times += 1;
+      isUp = now;
+    }
+    return times;
+  });
+  return greatest(swings) / (durationMs / 60_000);
+};

@@ -1,10 +1,10 @@
-import type { Design, Ending } from './designs/design.ts';
+import type { Client, Design, Ending } from './designs/design.ts';
 import { switchyard } from './designs/switchyard.ts';
 import { diceFor } from './draw.ts';
 import { type Measures, measure } from './measure.ts';
 import { Recorder, type RequestRecord, type TargetRecord } from './record.ts';
 import { type Scenario, USUAL_REQUESTS } from './scenario.ts';
-import { drawGapMs, drawInputTokens, drawKind, meanInputTokens, requestOf } from './traffic.ts';
+import { drawGapMs, drawInputTokens, drawKind, drawLeavesAfterMs, meanInputTokens, requestOf } from './traffic.ts';
 import { VirtualVendor } from './vendor.ts';
 import { World } from './world.ts';
 
@@ -26,18 +26,22 @@ export interface Rehearsal {
 
 /** Plays a scenario once, with the router in the middle unless another design is given. */
 export const rehearse = async (scenario: Scenario, seed: number, design: Design = switchyard): Promise<Rehearsal> => {
-  const { durationMs, arrivals, faults = [], requests: kinds = USUAL_REQUESTS } = scenario;
-  const world = new World(seed);
+  const { durationMs, arrivals, faults = [], requests: kinds = USUAL_REQUESTS, instances = 1 } = scenario;
+  const world = new World(seed, scenario.clock);
   const vendors = scenario.pool.map((options) => new VirtualVendor(options, faults, world));
   const recorder = new Recorder();
-  const client = design.connect({
-    world,
-    targets: vendors.map((vendor) => vendor.target()),
-    route: scenario.route,
-    onEvent: recorder.onEvent,
-  });
+  const clients = Array.from({ length: instances }, (_, instance) =>
+    design.connect({
+      world,
+      targets: vendors.map((vendor) => vendor.target()),
+      route: scenario.route,
+      router: scenario.router,
+      onEvent: recorder.listener(instance),
+    }),
+  );
   const dice = diceFor(seed, 'traffic');
-  const endings: Record<Ending, number> = { answered: 0, failed: 0, 'broke-off': 0 };
+  const balancer = diceFor(seed, 'instances');
+  const endings: Record<Ending, number> = { answered: 0, failed: 0, 'broke-off': 0, left: 0 };
   let open = 0;
   let arriving = true;
   let crash: { readonly error: unknown } | undefined;
@@ -45,9 +49,15 @@ export const rehearse = async (scenario: Scenario, seed: number, design: Design 
   const arrive = (): void => {
     const kind = drawKind(kinds, dice);
     const request = requestOf(drawInputTokens(kind, dice));
+    const leavesAfterMs = drawLeavesAfterMs(kind, dice);
+    const caller = leavesAfterMs === undefined ? undefined : new AbortController();
+    const stay = caller && world.schedule(leavesAfterMs ?? 0, () => caller.abort());
+    const client = clients[Math.floor(balancer() * instances)] as Client;
     open += 1;
-    client.ask(request, { stream: kind.stream ?? true, deadlineMs: kind.deadlineMs }).then(
+    const options = { stream: kind.stream ?? true, deadlineMs: kind.deadlineMs, signal: caller?.signal };
+    client.ask(request, options).then(
       (ending) => {
+        stay?.();
         open -= 1;
         endings[ending] += 1;
       },
@@ -70,7 +80,7 @@ export const rehearse = async (scenario: Scenario, seed: number, design: Design 
     scenario,
     design: design.name,
     seed,
-    measures: measure({ recorder, vendors, faults, durationMs, inputTokens: meanInputTokens(kinds) }),
+    measures: measure({ recorder, vendors, scenario, inputTokens: meanInputTokens(kinds) }),
     requests: recorder.requests,
     targetEvents: recorder.targetEvents,
     brokeOff: endings['broke-off'],

@@ -22,6 +22,8 @@ export interface RequestKind {
   readonly stream?: boolean;
   /** How long its caller waits, instead of the route's deadline. */
   readonly deadlineMs?: number;
+  /** Its caller leaves after this time, whether there is an answer or not. */
+  readonly leavesAfterMs?: number | LogNormal;
 }
 
 export const drawGapMs = ({ perSecond, shape = 1 }: Arrivals, dice: Dice): number =>
@@ -38,6 +40,9 @@ export const drawKind = (kinds: readonly RequestKind[], dice: Dice): RequestKind
 
 export const drawInputTokens = ({ inputTokens }: RequestKind, dice: Dice): number =>
   typeof inputTokens === 'number' ? inputTokens : Math.max(1, Math.round(drawLogNormal(inputTokens, dice)));
+
+export const drawLeavesAfterMs = ({ leavesAfterMs }: RequestKind, dice: Dice): number | undefined =>
+  typeof leavesAfterMs === 'object' ? drawLogNormal(leavesAfterMs, dice) : leavesAfterMs;
 
 export const meanInputTokens = (kinds: readonly RequestKind[]): number => {
   let tokens = 0;

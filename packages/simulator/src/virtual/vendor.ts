@@ -1,15 +1,22 @@
 import type { ChatEvent, ChatRequest, ChatResponse, TargetOptions, TargetSpec } from '@switchyard/core';
 import {
   type Call,
+  type Failure,
   failureFromUnknown,
   failureFromVendor,
   type Provider,
   ProviderFailure,
 } from '@switchyard/core/provider';
 import type { Dice } from '../dice.ts';
-import { type Buckets, fullBuckets, type RateLimit, take } from '../limit.ts';
-import type { Headers } from '../wire.ts';
+import { type Allowances, type Buckets, fullBuckets, look, type RateLimit, take } from '../limit.ts';
+import type { VendorName } from '../vendor.ts';
+import type { Headers, Wire } from '../wire.ts';
+import { anthropic } from '../wires/anthropic.ts';
+import { cohere } from '../wires/cohere.ts';
+import { google } from '../wires/google.ts';
 import { openai } from '../wires/openai.ts';
+import { Books } from './books.ts';
+import { type Complaint, complaintOf, tooManyOf } from './complaint.ts';
 import {
   diceFor,
   drawExponential,
@@ -21,31 +28,55 @@ import {
   meanOf,
   type Zipf,
 } from './draw.ts';
-import { isOn, isOutage, strikes, type VirtualFault } from './fault.ts';
+import { isOn, isOutage, strikes, tokensBefore, type VirtualFault } from './fault.ts';
 import { Transport } from './undici.ts';
 import type { World } from './world.ts';
 
 /** A vendor in virtual time, and its place in the pool. Times are in ms. */
 export interface VirtualVendorOptions {
-  /** The first half of the target's id, and what faults call it. */
+  /** The first half of the target's id, and what faults call it. Models of one name fail together. */
   readonly name: string;
   /** Default: `model`. */
   readonly model?: string;
+  /** Whose headers it speaks in when it tells of its limits. Default: `openai`. */
+  readonly wire?: VendorName;
   /** Time to the first content: for every prompt, or by its size, smallest first. */
   readonly firstContentMs: LogNormal | readonly (LogNormal & { readonly upToTokens: number })[];
+  /** Time to the status and the headers of an answer, if they come before its first content. Default: they come with it. */
+  readonly headMs?: number;
   /** What follows the first content. By default nothing does: enough where only the first content is of interest. */
   readonly answer?: { readonly tokens: number | Zipf; readonly msPerToken: number | Gamma };
-  readonly rateLimit?: RateLimit;
+  readonly rateLimit?: VirtualRateLimit;
   /** Spells in which everything takes `factor` times as long, by chance: calm and slow for so long on average. */
   readonly spells?: { readonly calmMs: number; readonly slowMs: number; readonly factor: number };
   /** The router's options for this target: weight, time-outs, context window … */
   readonly target?: TargetOptions;
 }
 
+/** What a virtual vendor allows one key, and what it tells of it. */
+export interface VirtualRateLimit extends RateLimit {
+  /** So many calls at once, streams that still run included. */
+  readonly atOnce?: number;
+  /** What a call beyond `atOnce` is answered with: 429, which is the default, or 529. It never says how long to wait. */
+  readonly atOnceStatus?: 429 | 529;
+  /** Whether every answer shows in headers what is left of requests and tokens. Default: true. */
+  readonly shown?: boolean;
+  /**
+   * What a 429 says: how long to wait, in the form of the vendor's `wire`, which is the default; only the headers of the
+   * limits; or nothing at all.
+   */
+  readonly refusal?: 'retry-after' | 'reset-headers' | 'no-hint';
+}
+
+const WIRES: Readonly<Record<VendorName, Wire>> = { openai, anthropic, cohere, google };
+
 /** An error answer, as measured at vendors: so long at least, and an exponential bit on top. */
 const ERROR_MS = { least: 150, mean: 100 } as const;
 const TOO_MANY_MS = { least: 120, mean: 50 } as const;
 const REFUSED_MS = 2;
+const RESET_MS = 100;
+/** A vendor that takes a call on and then hangs says so as quickly as its error answers come. */
+const HEAD_MS = 100;
 
 /** Tokens that come in one event: as in real streams a handful, so that a long answer is not thousands of events. */
 const TOKENS_PER_EVENT = 32;
@@ -53,7 +84,9 @@ const TOKENS_PER_EVENT = 32;
 /** One vendor: how it is, what is wrong with it and when, and a provider that calls it. */
 export class VirtualVendor {
   readonly name: string;
+  readonly books: Books = new Books();
   readonly #options: VirtualVendorOptions;
+  readonly #wire: Wire;
   readonly #faults: readonly VirtualFault[];
   readonly #world: World;
   readonly #dice: Dice;
@@ -63,9 +96,10 @@ export class VirtualVendor {
   constructor(options: VirtualVendorOptions, faults: readonly VirtualFault[], world: World) {
     this.name = options.name;
     this.#options = options;
-    this.#faults = faults.filter(({ vendor }) => vendor === options.name);
+    this.#wire = WIRES[options.wire ?? 'openai'];
+    this.#faults = faults.filter(({ vendor }) => vendor === options.name || vendor === this.id);
     this.#world = world;
-    this.#dice = diceFor(world.seed, options.name);
+    this.#dice = diceFor(world.seed, options.model === undefined ? options.name : `${options.name}/${options.model}`);
     this.#buckets = fullBuckets(options.rateLimit, 0);
   }
 
@@ -80,14 +114,36 @@ export class VirtualVendor {
     return target?.id ?? `${name}/${model}`;
   }
 
-  /** The truth, which no router knows: whether a call made now would be answered. */
+  get faults(): readonly VirtualFault[] {
+    return this.#faults;
+  }
+
+  /** Its share of a weighted pool; 0 where it takes no part. */
+  get weight(): number {
+    const { enabled = true, weight = 1 } = this.#options.target ?? {};
+    return enabled ? weight : 0;
+  }
+
+  get isEnabled(): boolean {
+    return this.#options.target?.enabled ?? true;
+  }
+
+  get rateLimit(): VirtualRateLimit | undefined {
+    return this.#options.rateLimit;
+  }
+
+  /** The truth, which no router knows: whether a call made now would be answered, if its limits allow it. */
   isUp(atMs: number): boolean {
     return !this.#faults.some((fault) => isOutage(fault) && isOn(fault, atMs));
   }
 
   /** The truth: how long the first content takes on average. */
   meanFirstContentMs(atMs: number, inputTokens: number): number {
-    return meanOf(this.#firstContentMs(inputTokens)) * this.#faultFactor(atMs);
+    const connectMs = this.#faults.reduce(
+      (sum, fault) => sum + (fault.kind === 'slow-connection' && isOn(fault, atMs) ? fault.ms : 0),
+      0,
+    );
+    return connectMs + meanOf(this.#firstContentMs(inputTokens)) * this.#faultFactor(atMs);
   }
 
   #provider(model: string): Provider {
@@ -112,64 +168,176 @@ export class VirtualVendor {
 
   async *#stream(request: ChatRequest, { signal }: Call, model: string): AsyncGenerator<ChatEvent, void> {
     const transport = new Transport();
-    const atMs = this.#world.nowMs();
     const inputTokens = inputTokensOf(request);
-    const slowness = this.#faultFactor(atMs) * this.#spellFactor(atMs);
+    const slowness = this.#slowness();
     const firstContentMs = drawLogNormal(this.#firstContentMs(inputTokens), this.#dice) * slowness;
-    const struck = this.#faults.find((fault) => strikes(fault, atMs, atMs + firstContentMs, this.#dice));
+    const struck = this.#strike(firstContentMs);
 
     transport.connecting();
-    if (struck?.kind === 'no-connection') await this.#hang(signal);
-    if (struck?.kind === 'refuse') {
-      await this.#wait(REFUSED_MS, signal);
-      throw new ProviderFailure({ kind: 'unreachable', message: `${this.name} refused the connection` });
-    }
+    await this.#connect(struck, signal);
     transport.sent();
-    if (struck?.kind === 'hang') await this.#hang(signal);
-    if (struck?.kind === '5xx' || struck?.kind === 'rate-limit' || struck?.kind === 'status') {
-      throw await this.#refuse(transport, STATUS_OF[struck.kind] ?? 500, struck, signal);
-    }
+    await this.#receive(struck, transport, signal);
     const outputTokens = this.#drawOutputTokens();
-    const taken = take(this.#buckets, inputTokens + outputTokens, atMs);
-    this.#buckets = taken.buckets;
-    const limits = this.#options.rateLimit && openai.limitHeaders(taken.allowances, { id: '', nowMs: atMs });
-    if (taken.waitMs > 0) {
-      throw await this.#refuse(
-        transport,
-        429,
-        { headers: { ...limits, ...openai.tooMany(taken.waitMs).headers } },
-        signal,
-      );
-    }
-    await this.#wait(firstContentMs, signal);
-    transport.answered(200, limits ?? {});
-    yield { type: 'start', id: 'virtual', model };
-    if (struck?.kind === 'error-in-stream')
-      throw new ProviderFailure(failureFromVendor({ vendor: this.name, type: 'server_error' }));
-    yield { type: 'text', text: 'virtual' };
-    if (struck?.kind === 'stall') await this.#hang(signal);
-    if (struck?.kind === 'cut')
-      throw new ProviderFailure({ kind: 'broken', message: `${this.name} cut the connection` });
-    for (let tokens = TOKENS_PER_EVENT; tokens < outputTokens; tokens += TOKENS_PER_EVENT) {
-      await this.#wait(TOKENS_PER_EVENT * this.#drawMsPerToken() * slowness, signal);
+    const shown = await this.#admit(inputTokens + outputTokens, transport, signal);
+
+    let madeTokens = 0;
+    let isWhole = false;
+    const spoilAt = tokensBefore(struck);
+    const spoil = async (): Promise<void> => {
+      if (spoilAt !== undefined && madeTokens >= spoilAt) await this.#spoil(struck, signal);
+    };
+    // What was never answered at all is not billed; what broke off, or was left, is.
+    const isDeaf = struck?.kind === 'hang' || struck?.kind === 'hang-after-headers';
+    const close = this.#open(() => ({ billed: isDeaf ? 0 : inputTokens + madeTokens, isWhole }));
+    // A client that leaves closes its connection, also while nobody asks for the next event.
+    signal.addEventListener('abort', close);
+    try {
+      if (struck?.kind === 'hang') await this.#hang(signal);
+      const headMs = struck?.kind === 'hang-after-headers' ? HEAD_MS : (this.#options.headMs ?? firstContentMs);
+      await this.#wait(Math.min(headMs, firstContentMs), signal);
+      transport.answered(200, shown);
+      yield { type: 'start', id: 'virtual', model };
+      if (struck?.kind === 'hang-after-headers') await this.#hang(signal);
+      if (headMs < firstContentMs) await this.#wait(firstContentMs - headMs, signal);
+      await spoil();
+      madeTokens = Math.min(TOKENS_PER_EVENT, outputTokens);
       yield { type: 'text', text: 'virtual' };
+      await spoil();
+      while (madeTokens < outputTokens) {
+        await this.#wait(TOKENS_PER_EVENT * this.#drawMsPerToken() * slowness, signal);
+        madeTokens = Math.min(madeTokens + TOKENS_PER_EVENT, outputTokens);
+        yield { type: 'text', text: 'virtual' };
+        await spoil();
+      }
+      if (struck?.kind === 'no-end') throw this.#broken('an answer without its end');
+      isWhole = true;
+      yield { type: 'finish', reason: 'stop' };
+      yield { type: 'usage', usage: { inputTokens, outputTokens, cachedInputTokens: 0, reasoningTokens: 0 } };
+    } finally {
+      signal.removeEventListener('abort', close);
+      close();
     }
-    yield { type: 'finish', reason: 'stop' };
-    yield { type: 'usage', usage: { inputTokens, outputTokens, cachedInputTokens: 0, reasoningTokens: 0 } };
   }
 
-  /** The vendor's error answer, once it has arrived. */
-  async #refuse(
-    transport: Transport,
-    usualStatus: number,
-    how: { readonly status?: number; readonly code?: string; readonly headers?: Headers },
-    signal: AbortSignal,
-  ): Promise<ProviderFailure> {
-    const { status = usualStatus, headers = {}, code } = how;
-    const { least, mean } = status === 429 ? TOO_MANY_MS : ERROR_MS;
-    await this.#wait(least + drawExponential(mean, this.#dice), signal);
+  /** Puts a call on the books; the result closes it, once. */
+  #open(result: () => { readonly billed: number; readonly isWhole: boolean }): () => void {
+    const { books } = this;
+    books.begin(this.#world.nowMs());
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      books.end(this.#world.nowMs());
+      const { billed, isWhole } = result();
+      books.tokens.billed += billed;
+      if (!isWhole) books.tokens.lost += billed;
+    };
+  }
+
+  /** The way to the vendor. */
+  async #connect(struck: VirtualFault | undefined, signal: AbortSignal): Promise<void> {
+    switch (struck?.kind) {
+      case 'no-connection':
+        return this.#hang(signal);
+      case 'slow-connection':
+        return this.#wait(struck.ms, signal);
+      case 'refuse':
+        await this.#wait(REFUSED_MS, signal);
+        throw new ProviderFailure({ kind: 'unreachable', message: `${this.name} refused the connection` });
+    }
+  }
+
+  /** What a vendor says, or does, instead of an answer. */
+  async #receive(struck: VirtualFault | undefined, transport: Transport, signal: AbortSignal): Promise<void> {
+    switch (struck?.kind) {
+      case 'reset': {
+        await this.#wait(RESET_MS, signal);
+        const message = `${this.name} could not be reached (ECONNRESET)`;
+        throw new ProviderFailure({ kind: 'unreachable', message, code: 'ECONNRESET' });
+      }
+      case '5xx':
+      case 'rate-limit':
+      case 'status': {
+        const status = struck.kind === 'rate-limit' ? 429 : (struck.status ?? 500);
+        await this.#wait(struck.afterMs ?? this.#drawErrorMs(status), signal);
+        const timeOfDayMs = this.#world.timeOfDayMs();
+        const leftMs = Math.max(0, struck.toMs - this.#world.nowMs());
+        throw this.#refuse(complaintOf(this.#wire, status, struck, { timeOfDayMs, leftMs }), transport);
+      }
+    }
+  }
+
+  /** Counts a call against the limits; answers with the headers that show what is left, or not at all. */
+  async #admit(tokens: number, transport: Transport, signal: AbortSignal): Promise<Headers> {
+    const { rateLimit = {} } = this.#options;
+    const { shown = true, refusal = 'retry-after', atOnce = Number.POSITIVE_INFINITY, atOnceStatus = 429 } = rateLimit;
+    const { books } = this;
+    const nowMs = this.#world.nowMs();
+    if (books.atOnce >= atOnce) {
+      // Turned away at the door: nothing is taken from the buckets.
+      const levels = this.#limitHeaders(look(this.#buckets, nowMs));
+      const told = refusal === 'no-hint' || !shown ? {} : levels;
+      throw await this.#turnAway(tooManyOf(this.#wire, atOnceStatus, told, undefined), transport, signal);
+    }
+    const { buckets, allowances, waitMs } = take(this.#buckets, tokens, nowMs);
+    this.#buckets = buckets;
+    const levels = this.#limitHeaders(allowances);
+    if (waitMs > 0) {
+      const told = refusal === 'reset-headers' || (shown && refusal === 'retry-after') ? levels : {};
+      const askedMs = refusal === 'retry-after' ? waitMs : undefined;
+      throw await this.#turnAway(tooManyOf(this.#wire, 429, told, askedMs), transport, signal);
+    }
+    books.admitted.requests += 1;
+    books.admitted.tokens += tokens;
+    books.admitted.lastMs = nowMs;
+    return shown ? levels : {};
+  }
+
+  async #turnAway(complaint: Complaint, transport: Transport, signal: AbortSignal): Promise<ProviderFailure> {
+    this.books.refused += 1;
+    await this.#wait(this.#drawErrorMs(complaint.status), signal);
+    return this.#refuse(complaint, transport);
+  }
+
+  /** The levels of the buckets, if there are any, as the vendor's headers. */
+  #limitHeaders(allowances: Allowances): Headers {
+    const { requestsPerMinute, tokensPerMinute } = this.#options.rateLimit ?? {};
+    if (requestsPerMinute === undefined && tokensPerMinute === undefined) return {};
+    return this.#wire.limitHeaders(allowances, { id: '', nowMs: this.#world.timeOfDayMs() });
+  }
+
+  /** The vendor's error answer, which has arrived, as a provider throws it. */
+  #refuse({ status, code, headers, retryDelay }: Complaint, transport: Transport): ProviderFailure {
     transport.answered(status, headers);
-    return new ProviderFailure(failureFromVendor({ vendor: this.name, status, code, header: (name) => headers[name] }));
+    const header = (name: string): string | undefined => headers[name];
+    const read = (): Failure => failureFromVendor({ vendor: this.name, status, code, header, retryDelay });
+    return new ProviderFailure(atTimeOfDay(this.#world.wallNowMs(), read));
+  }
+
+  /** An answer that had begun, at the point where it goes wrong. */
+  async #spoil(struck: VirtualFault | undefined, signal: AbortSignal): Promise<void> {
+    switch (struck?.kind) {
+      case 'stall':
+        return this.#hang(signal);
+      case 'cut':
+        throw this.#broken('an answer that broke off');
+      case 'malformed':
+        throw this.#broken('an answer that is not JSON');
+      case 'empty':
+        throw this.#broken('an answer without content');
+      case 'error-in-stream':
+        throw new ProviderFailure(failureFromVendor({ vendor: this.name, type: 'server_error' }));
+    }
+  }
+
+  #broken(what: string): ProviderFailure {
+    return new ProviderFailure({ kind: 'broken', message: `${this.name} sent ${what}` });
+  }
+
+  /** The fault that a call made now meets, if any. */
+  #strike(firstContentMs: number): VirtualFault | undefined {
+    const atMs = this.#world.nowMs();
+    return this.#faults.find((fault) => strikes(fault, atMs, atMs + firstContentMs, this.#dice));
   }
 
   #firstContentMs(inputTokens: number): LogNormal {
@@ -188,6 +356,16 @@ export class VirtualVendor {
   #drawMsPerToken(): number {
     const msPerToken = this.#options.answer?.msPerToken ?? 0;
     return typeof msPerToken === 'number' ? msPerToken : drawGamma(msPerToken, this.#dice);
+  }
+
+  #drawErrorMs(status: number): number {
+    const { least, mean } = status === 429 ? TOO_MANY_MS : ERROR_MS;
+    return least + drawExponential(mean, this.#dice);
+  }
+
+  #slowness(): number {
+    const atMs = this.#world.nowMs();
+    return this.#faultFactor(atMs) * this.#spellFactor(atMs);
   }
 
   #faultFactor(atMs: number): number {
@@ -229,7 +407,19 @@ export class VirtualVendor {
   }
 }
 
-const STATUS_OF: Readonly<Partial<Record<VirtualFault['kind'], number>>> = { '5xx': 500, 'rate-limit': 429 };
+/**
+ * Reads an error with the wall clock of this world. The router compares dates that vendors send with `Date.now()`, and a
+ * run that depended on the real one would never be the same twice. Nothing else runs meanwhile: reading waits for nothing.
+ */
+const atTimeOfDay = <T>(timeOfDayMs: number, read: () => T): T => {
+  const { now } = Date;
+  Date.now = () => timeOfDayMs;
+  try {
+    return read();
+  } finally {
+    Date.now = now;
+  }
+};
 
 /** Four characters a token, as everywhere in this package. */
 const inputTokensOf = ({ messages }: ChatRequest): number => {

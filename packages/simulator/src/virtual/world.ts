@@ -6,6 +6,15 @@ import { Heap } from './heap.ts';
 /** So many events are played before the real event loop gets a turn, so that the process stays responsive. */
 const EVENTS_PER_TURN = 2_048;
 
+/** The time of day at which every run begins, in ms since 1970: any will do, if it is always the same. */
+const START_OF_DAY_MS = Date.UTC(2026, 0, 1);
+
+/** The wall clock of the router's machine is set forward, or back where `byMs` is below 0. */
+export interface ClockJump {
+  readonly atMs: number;
+  readonly byMs: number;
+}
+
 /**
  * A clock that jumps from event to event, and seeded dice: what a router takes as its `system`. An hour of traffic
  * takes seconds, and the same seed gives the same hour.
@@ -13,16 +22,30 @@ const EVENTS_PER_TURN = 2_048;
 export class World implements System {
   readonly seed: number;
   readonly dice: Dice;
+  readonly #clockJumps: readonly ClockJump[];
   readonly #heap = new Heap();
   #nowMs = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, clockJumps: readonly ClockJump[] = []) {
     this.seed = seed;
     this.dice = diceFor(seed, 'router');
+    this.#clockJumps = clockJumps;
   }
 
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  /** The time of day, in whole ms since 1970: what vendors' clocks show. */
+  timeOfDayMs(): number {
+    return START_OF_DAY_MS + Math.floor(this.#nowMs);
+  }
+
+  /** What the clock on the wall of the router's machine shows now. It may be wrong; `nowMs` never is. */
+  wallNowMs(): number {
+    let offMs = 0;
+    for (const { atMs, byMs } of this.#clockJumps) if (atMs <= this.#nowMs) offMs += byMs;
+    return this.timeOfDayMs() + offMs;
   }
 
   schedule(delayMs: number, callback: () => void): () => void {

@@ -22,8 +22,8 @@ export const sdkDefaults: Design = {
   connect(scene) {
     const chain = new Chain(scene);
     return {
-      async ask(request, { deadlineMs }) {
-        const errand = chain.begin(request, deadlineMs);
+      async ask(request, options) {
+        const errand = chain.begin(request, options);
         for (const vendor of chain.vendors) {
           for (let retries = 0; errand.leftMs > 0; retries++) {
             const result = await errand.attempt(vendor, 60_000);
@@ -46,8 +46,8 @@ export const chainWithoutMemory: Design = {
   connect(scene) {
     const chain = new Chain(scene);
     return {
-      async ask(request, { deadlineMs }) {
-        const errand = chain.begin(request, deadlineMs);
+      async ask(request, options) {
+        const errand = chain.begin(request, options);
         for (const vendor of chain.vendors) {
           if (errand.leftMs <= 0) break;
           const result = await errand.attempt(vendor, 15_000);
@@ -79,12 +79,14 @@ export const fixedCooldown: Design = {
       if (failed && count.all > 1 && count.failed / count.all > 0.5) count.coolUntilMs = world.nowMs() + 5_000;
     };
     return {
-      async ask(request, { deadlineMs }) {
-        const errand = chain.begin(request, deadlineMs);
+      async ask(request, options) {
+        const errand = chain.begin(request, options);
         for (const [index, vendor] of chain.vendors.entries()) {
           if (errand.leftMs <= 0) break;
           if (world.nowMs() < (counts[index]?.coolUntilMs ?? 0)) continue;
           const result = await errand.attempt(vendor, 15_000);
+          // A caller who leaves says nothing about the vendor.
+          if (result === 'left') return result;
           note(index, result !== 'answered');
           if (isEnding(result)) return result;
         }

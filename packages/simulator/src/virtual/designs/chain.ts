@@ -1,6 +1,6 @@
 import type { AttemptRole, ChatRequest, Failure, RouterErrorCode, RouterEvent } from '@switchyard/core';
 import type { Provider } from '@switchyard/core/provider';
-import type { Ending, Scene } from './design.ts';
+import type { AskOptions, Ending, Scene } from './design.ts';
 
 /** What the hand-made designs are built of: a chain of vendors, asked one after the other. */
 export class Chain {
@@ -16,10 +16,9 @@ export class Chain {
     }));
   }
 
-  /** Begins a request; `deadlineMs` is how long its caller waits, for any design. */
-  begin(request: ChatRequest, deadlineMs: number | undefined): Errand {
+  begin(request: ChatRequest, options: AskOptions): Errand {
     this.#requests += 1;
-    return new Errand(this.#scene, request, `chain-${this.#requests}`, deadlineMs ?? USUAL_DEADLINE_MS);
+    return new Errand(this.#scene, request, `chain-${this.#requests}`, options);
   }
 }
 
@@ -38,14 +37,16 @@ export class Errand {
   readonly #names: { readonly requestId: string; readonly route: string };
   readonly #startedAtMs: number;
   readonly #deadlineAtMs: number;
+  readonly #callerSignal: AbortSignal | undefined;
   #attempts = 0;
 
-  constructor(scene: Scene, request: ChatRequest, requestId: string, deadlineMs: number) {
+  constructor(scene: Scene, request: ChatRequest, requestId: string, { deadlineMs, signal }: AskOptions) {
     this.#scene = scene;
     this.#request = request;
     this.#names = { requestId, route: 'pool' };
     this.#startedAtMs = scene.world.nowMs();
-    this.#deadlineAtMs = this.#startedAtMs + deadlineMs;
+    this.#deadlineAtMs = this.#startedAtMs + (deadlineMs ?? USUAL_DEADLINE_MS);
+    this.#callerSignal = signal;
     this.#emit({ type: 'request-started', atMs: this.#startedAtMs, ...this.#names });
   }
 
@@ -55,6 +56,7 @@ export class Errand {
 
   /** Asks one vendor. Answers with why it failed, or with how the whole request ended. */
   async attempt({ id, provider }: Link, timeoutMs: number): Promise<Failure | Ending> {
+    if (this.#callerSignal?.aborted) return this.#left();
     const { world } = this.#scene;
     const startedAtMs = world.nowMs();
     const role: AttemptRole = this.#attempts === 0 ? 'first' : 'fallback';
@@ -68,7 +70,10 @@ export class Errand {
     };
     const controller = new AbortController();
     const stop = world.schedule(Math.min(timeoutMs, this.leftMs), () => controller.abort(TIMED_OUT));
-    const explain = (error: unknown): Failure => (error === TIMED_OUT ? TIMED_OUT : provider.explain(error, NO_WIRE));
+    const leave = (): void => controller.abort(LEFT);
+    this.#callerSignal?.addEventListener('abort', leave);
+    const explain = (error: unknown): Failure =>
+      error === TIMED_OUT || error === LEFT ? (error as Failure) : provider.explain(error, NO_WIRE);
     let begun = false;
     try {
       for await (const event of provider.stream(this.#request, { signal: controller.signal })) {
@@ -82,8 +87,10 @@ export class Errand {
     } catch (error) {
       const failure = explain(error);
       end(failure);
+      if (failure === LEFT) return begun ? 'left' : this.#left();
       return begun ? 'broke-off' : failure;
     } finally {
+      this.#callerSignal?.removeEventListener('abort', leave);
       stop();
     }
   }
@@ -92,6 +99,11 @@ export class Errand {
     const code: RouterErrorCode = this.leftMs <= 0 ? 'deadline-exceeded' : 'all-targets-failed';
     this.#emit({ type: 'request-failed', ...this.#tally(), code });
     return 'failed';
+  }
+
+  #left(): Ending {
+    this.#emit({ type: 'request-failed', ...this.#tally(), code: 'aborted' });
+    return 'left';
   }
 
   /** Waits, but no longer than the caller does. */
@@ -110,6 +122,7 @@ export class Errand {
 }
 
 const TIMED_OUT: Failure = { kind: 'timed-out', message: 'no content in time' };
+const LEFT: Failure = { kind: 'aborted', message: 'the caller left' };
 
 /** Nothing has to be asked of the transport: virtual vendors explain their own errors. */
 const NO_WIRE = { state: 'sent', status: undefined, header: () => undefined, errorCode: undefined } as const;

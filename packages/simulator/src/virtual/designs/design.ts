@@ -13,6 +13,7 @@ export interface Scene {
   readonly world: World;
   readonly targets: readonly TargetSpec[];
   readonly route: Scenario['route'];
+  readonly router: Scenario['router'];
   onEvent(event: RouterEvent): void;
 }
 
@@ -24,7 +25,9 @@ export interface Client {
 export interface AskOptions {
   readonly stream: boolean;
   readonly deadlineMs: number | undefined;
+  /** Aborted when the caller leaves. */
+  readonly signal: AbortSignal | undefined;
 }
 
-/** `broke-off`: the answer had begun. Why a request failed is in the events. */
-export type Ending = 'answered' | 'failed' | 'broke-off';
+/** `broke-off`: the answer had begun. `left`: the caller had. Why a request failed is in the events. */
+export type Ending = 'answered' | 'failed' | 'broke-off' | 'left';

@@ -4,16 +4,17 @@ import type { Design } from './design.ts';
 /** The router itself, as in production but for its clock and its dice. */
 export const switchyard: Design = {
   name: 'switchyard',
-  connect({ world, targets, route, onEvent }) {
-    const router = createRouter({ routes: { pool: { ...route, pool: targets } }, system: world, onEvent });
+  connect({ world, targets, route, router: settings, onEvent }) {
+    const router = createRouter({ ...settings, routes: { pool: { ...route, pool: targets } }, system: world, onEvent });
     return {
-      async ask(request, { stream, deadlineMs }) {
+      async ask(request, { stream, deadlineMs, signal }) {
         try {
-          if (!stream) await router.chat('pool', request, { deadlineMs });
-          else for await (const _ of router.stream('pool', request, { deadlineMs }));
+          if (!stream) await router.chat('pool', request, { deadlineMs, signal });
+          else for await (const _ of router.stream('pool', request, { deadlineMs, signal }));
           return 'answered';
         } catch (error) {
           if (!isRouterError(error)) throw error;
+          if (signal?.aborted) return 'left';
           return error.code === 'answer-broke-off' ? 'broke-off' : 'failed';
         }
       },

@@ -47,27 +47,6 @@ export const STORIES: readonly Scenario[] = [
     ],
   },
   {
-    name: 'tight-limit',
-    about: 'ten requests per second at a first vendor that allows six',
-    durationMs: 10 * MINUTE,
-    pool: [
-      { name: 'a', firstContentMs: { median: 800, sigma: 0.6 }, rateLimit: { requestsPerMinute: 360 } },
-      { name: 'b', firstContentMs: { median: 900, sigma: 0.6 } },
-    ],
-    arrivals: { perSecond: 10 },
-  },
-  {
-    name: 'half-the-capacity',
-    about: 'the first vendor is down, and the second allows six of the ten requests per second',
-    durationMs: 10 * MINUTE,
-    pool: [
-      { name: 'a', firstContentMs: { median: 800, sigma: 0.6 } },
-      { name: 'b', firstContentMs: { median: 900, sigma: 0.6 }, rateLimit: { requestsPerMinute: 360 } },
-    ],
-    arrivals: { perSecond: 10 },
-    faults: [{ vendor: 'a', kind: '5xx', fromMs: 2 * MINUTE, toMs: 7 * MINUTE }],
-  },
-  {
     name: 'weighted',
     about: 'three vendors at 5 : 3 : 2, of which the first answers three in ten calls with a 500',
     durationMs: 10 * MINUTE,
@@ -82,7 +61,17 @@ export const STORIES: readonly Scenario[] = [
   },
   {
     name: 'reasoning',
-    about: 'models that think for half a minute and more: slow, and nothing is wrong',
+    about: 'models that think for 30 to 90 s, and are said to: slow, and nothing is wrong',
+    durationMs: 60 * MINUTE,
+    pool: [
+      { name: 'a', firstContentMs: { median: 50_000, sigma: 0.25 }, target: { reasoning: true } },
+      { name: 'b', firstContentMs: { median: 55_000, sigma: 0.25 }, target: { reasoning: true } },
+    ],
+    arrivals: { perSecond: 1 },
+  },
+  {
+    name: 'reasoning-unsaid',
+    about: 'models that think for half a minute and more, and nobody told the router: slow, and nothing is wrong',
     durationMs: 60 * MINUTE,
     pool: [
       { name: 'a', firstContentMs: { median: 40_000, sigma: 0.4 } },
@@ -114,6 +103,49 @@ export const STORIES: readonly Scenario[] = [
     faults: [
       { vendor: 'a', kind: '5xx', fromMs: 2 * MINUTE, toMs: 5 * MINUTE },
       { vendor: 'b', kind: 'hang', fromMs: 5 * MINUTE, toMs: 7 * MINUTE },
+    ],
+  },
+  {
+    name: 'lone-partial',
+    about:
+      'a pool of one vendor, half of whose answers are a 500: half of the callers could be answered at the first try',
+    durationMs: 10 * MINUTE,
+    pool: [{ name: 'a', firstContentMs: { median: 800, sigma: 0.6 } }],
+    arrivals: { perSecond: 10 },
+    faults: [{ vendor: 'a', kind: '5xx', probability: 0.5, fromMs: 2 * MINUTE, toMs: 7 * MINUTE }],
+  },
+  {
+    name: 'one-vendor-down',
+    about: 'two models of one vendor hang together, and a third vendor is well',
+    durationMs: 10 * MINUTE,
+    pool: [
+      { name: 'a', model: 'large', firstContentMs: { median: 800, sigma: 0.6 } },
+      { name: 'a', model: 'small', firstContentMs: { median: 500, sigma: 0.6 } },
+      { name: 'b', firstContentMs: { median: 900, sigma: 0.6 } },
+    ],
+    arrivals: { perSecond: 10 },
+    faults: [{ vendor: 'a', kind: 'hang', fromMs: 2 * MINUTE, toMs: 7 * MINUTE }],
+  },
+  {
+    name: 'too-long',
+    about: 'one prompt in ten is too long for the first model, and the window of the second is no larger',
+    durationMs: 10 * MINUTE,
+    pool: [
+      { name: 'a', firstContentMs: { median: 800, sigma: 0.6 }, target: { contextWindow: 8_000 } },
+      { name: 'b', firstContentMs: { median: 900, sigma: 0.6 }, target: { contextWindow: 8_000 } },
+      { name: 'c', firstContentMs: { median: 1_100, sigma: 0.6 }, target: { contextWindow: 200_000 } },
+    ],
+    arrivals: { perSecond: 10 },
+    faults: [
+      {
+        vendor: 'a',
+        kind: 'status',
+        status: 400,
+        code: 'context_length_exceeded',
+        probability: 0.1,
+        fromMs: 2 * MINUTE,
+        toMs: 7 * MINUTE,
+      },
     ],
   },
 ];
