@@ -1,14 +1,25 @@
+import { createServer } from 'node:http';
+import Anthropic from '@anthropic-ai/sdk';
 import { createAdaptorServer } from '@hono/node-server';
-import { createRouter } from '@switchyard/core';
+import { createRouter, type RouterConfig } from '@switchyard/core';
+import { anthropic } from '@switchyard/core/anthropic';
 import { openai } from '@switchyard/core/openai';
 import { switchyard } from '@switchyard/hono';
+import type { HandlerOptions } from '@switchyard/http';
 import { type SimulatedVendor, type Simulator, startSimulator } from '@switchyard/simulator';
 import { Hono } from 'hono';
 import OpenAI, { APIError, APIUserAbortError, BadRequestError, InternalServerError, NotFoundError } from 'openai';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { PROVIDERS, simulated, vendorOf } from '../wire/targets.ts';
 import { type RunningServer, running } from './adapter.ts';
 
 // What callers have already is the client of a vendor, with another base URL. It has to work as it does at the vendor.
+
+const serve = (routes: RouterConfig['routes'], options: HandlerOptions = {}): Promise<RunningServer> => {
+  const app = new Hono();
+  app.use('/llm/*', switchyard(createRouter({ routes }), options));
+  return running(createAdaptorServer({ fetch: app.fetch }) as Parameters<typeof running>[0]);
+};
 
 type Message = OpenAI.ChatCompletionMessageParam;
 
@@ -27,9 +38,7 @@ describe('the openai client', () => {
     const pool = [first, second].map(({ url }, i) =>
       openai(['first', 'second'][i] ?? '', { apiKey: 'k', baseURL: `${url}/v1` }),
     );
-    const app = new Hono();
-    app.use('/llm/*', switchyard(createRouter({ routes: { chat: { pool } } })));
-    server = await running(createAdaptorServer({ fetch: app.fetch }) as Parameters<typeof running>[0]);
+    server = await serve({ chat: { pool } });
     client = new OpenAI({ baseURL: `${server.url}/llm/v1`, apiKey: 'the-team-s-own', maxRetries: 0 });
   });
   afterEach(async () => {
@@ -242,6 +251,452 @@ describe('the openai client', () => {
       expect(error.code).toBe('answer_broke_off');
       expect(error.message).toContain('openai/first');
       expect(text).not.toBe('');
+    }
+  });
+});
+
+describe('the anthropic client', () => {
+  let simulator: Simulator;
+  const open: RunningServer[] = [];
+
+  beforeAll(async () => {
+    simulator = await startSimulator({ seed: 3 });
+  });
+  afterEach(async () => {
+    for (const server of open.splice(0)) await server.close();
+    for (const vendor of Object.values(simulator.vendors)) vendor.heal();
+  });
+  afterAll(() => simulator.close());
+
+  const clientAt = (url: string): Anthropic =>
+    new Anthropic({ baseURL: url, apiKey: 'the-team-s-own', maxRetries: 0, timeout: 20_000, logLevel: 'off' });
+
+  /** A client of a server with a route for each provider, and one, `chat`, for the pool. */
+  const connected = async (
+    pool: readonly (typeof PROVIDERS)[number][] = ['anthropic', 'openai'],
+    options: HandlerOptions = {},
+    route: Omit<RouterConfig['routes'][string], 'pool'> = {},
+  ): Promise<{ client: Anthropic; url: string }> => {
+    const targets = pool.map((provider) => simulated(simulator, provider));
+    const each = PROVIDERS.map((provider) => [provider, { pool: [simulated(simulator, provider)] }] as const);
+    const server = await serve({ ...Object.fromEntries(each), chat: { ...route, pool: targets } }, options);
+    open.push(server);
+    return { client: clientAt(`${server.url}/llm`), url: server.url };
+  };
+
+  const hi: Anthropic.MessageParam[] = [{ role: 'user', content: 'hi' }];
+  const asking = { max_tokens: 512, messages: hi };
+  const textOf = ({ content }: Anthropic.Message): string =>
+    content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+
+  const tools: Anthropic.Tool[] = [
+    {
+      name: 'get_weather',
+      description: 'The weather in a city.',
+      input_schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+    },
+  ];
+  const question: Anthropic.MessageParam = { role: 'user', content: 'What is the weather in Berlin, twice?' };
+  const image = {
+    type: 'image',
+    source: { type: 'base64', media_type: 'image/png', data: 'iVBORw0KGgo=' },
+  } as const satisfies Anthropic.ImageBlockParam;
+
+  describe.each(PROVIDERS)('over %s', (provider) => {
+    const vendor = (): SimulatedVendor => simulator.vendors[vendorOf(provider)];
+
+    test('gets an answer', async () => {
+      const { client } = await connected();
+      const answer = await client.messages.create({ ...asking, model: provider, system: 'Be brief.' });
+      expect(answer).toMatchObject({ type: 'message', role: 'assistant', stop_reason: 'end_turn' });
+      expect(textOf(answer)).toContain('"hi"');
+      expect(answer.usage.input_tokens).toBeGreaterThan(0);
+      expect(answer.usage.output_tokens).toBeGreaterThan(0);
+      expect(JSON.stringify(vendor().requests.at(-1)?.body)).toContain('Be brief.');
+      expect(JSON.stringify(vendor().requests.at(-1))).not.toContain('own');
+    });
+
+    test('gets a stream: every event of the sequence, and the message that they add up to', async () => {
+      const { client } = await connected();
+      const events: string[] = [];
+      const stream = client.messages.stream({ ...asking, model: provider });
+      for await (const { type } of stream) if (events.at(-1) !== type) events.push(type);
+      expect(events).toEqual([
+        ...['message_start', 'content_block_start', 'content_block_delta', 'content_block_stop'],
+        ...['message_delta', 'message_stop'],
+      ]);
+      const streamed = await stream.finalMessage();
+      const plain = await client.messages.create({ ...asking, model: provider });
+      expect(streamed.content).toEqual(plain.content);
+      expect(streamed).toMatchObject({ model: plain.model, stop_reason: 'end_turn', stop_sequence: null });
+      expect(streamed.usage.output_tokens).toBe(plain.usage.output_tokens);
+      expect(streamed.usage.input_tokens).toBe(plain.usage.input_tokens);
+    });
+
+    test('gets tool calls, plain or streamed, returns what the tools said, and gets the answer', async () => {
+      const { client } = await connected();
+      const params = { ...asking, model: provider, tools, messages: [question] };
+      const asked = await client.messages.create(params);
+      const streamed = await client.messages.stream(params).finalMessage();
+      for (const { stop_reason, content } of [asked, streamed]) {
+        expect(stop_reason).toBe('tool_use');
+        const calls = content.filter((block) => block.type === 'tool_use');
+        expect(calls).toMatchObject([
+          { name: 'get_weather', input: { city: 'some city' } },
+          { name: 'get_weather', input: { city: 'some city' } },
+        ]);
+        const results = calls.map(
+          ({ id }, i): Anthropic.ToolResultBlockParam => ({
+            type: 'tool_result',
+            tool_use_id: id,
+            content: i === 0 ? '20 °C' : [{ type: 'text', text: 'no such city' }],
+            ...(i === 1 && { is_error: true }),
+          }),
+        );
+        const answer = await client.messages.create({
+          ...params,
+          messages: [question, { role: 'assistant', content }, { role: 'user', content: results }],
+        });
+        expect(answer.stop_reason).toBe('end_turn');
+        expect(textOf(answer)).toMatch(/20 °C.*no such city/);
+      }
+    });
+
+    test('returns what a tool showed', async () => {
+      const { client } = await connected();
+      const call = { type: 'tool_use', id: 'toolu_1', name: 'get_weather', input: { city: 'Rome' } } as const;
+      const answer = await client.messages.create({
+        ...asking,
+        model: provider,
+        tools,
+        messages: [
+          question,
+          { role: 'assistant', content: [call] },
+          { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1', content: [image] }] },
+        ],
+      });
+      expect(textOf(answer)).toContain('1 image');
+      expect(JSON.stringify(vendor().requests.at(-1)?.body)).toContain(image.source.data);
+    });
+
+    test('makes the model call a tool, or none', async () => {
+      const { client } = await connected();
+      const params = { ...asking, model: provider, tools };
+      const forced = await client.messages.create({ ...params, tool_choice: { type: 'tool', name: 'get_weather' } });
+      expect(forced.stop_reason).toBe('tool_use');
+      expect(forced.content.at(-1)).toMatchObject({ type: 'tool_use', name: 'get_weather' });
+      const any = await client.messages.create({ ...params, tool_choice: { type: 'any' } });
+      expect(any.stop_reason).toBe('tool_use');
+      const none = await client.messages.create({
+        ...params,
+        messages: [question],
+        tool_choice: { type: 'none' },
+      });
+      expect(none.stop_reason).toBe('end_turn');
+    });
+
+    test('shows images, gets a schema filled in, and is cut at its limit', async () => {
+      const { client } = await connected();
+      const content: Anthropic.ContentBlockParam[] = [{ type: 'text', text: 'Look.' }, image];
+      const looked = await client.messages.create({
+        ...asking,
+        model: provider,
+        messages: [{ role: 'user', content }],
+      });
+      expect(textOf(looked)).toContain('1 image');
+      const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+      const format = { type: 'json_schema', schema } as const;
+      const parsed = await client.messages.create({ ...asking, model: provider, output_config: { format } });
+      expect(JSON.parse(textOf(parsed))).toEqual({ city: 'some city' });
+      const short = await client.messages.create({ ...asking, model: provider, max_tokens: 5 });
+      expect(short.stop_reason).toBe('max_tokens');
+    });
+
+    test('throws what it throws at Anthropic: for a mistake of its own', async () => {
+      const { client } = await connected();
+      const params = { ...asking, model: provider, temperature: -1, top_p: 0.5 };
+      const error = await thrown(client.messages.create(params as Anthropic.MessageCreateParams));
+      expect(error).toBeInstanceOf(Anthropic.BadRequestError);
+      expect(error.type).toBe('invalid_request_error');
+      expect(error.message).toContain('temperature');
+    });
+
+    test('throws in the middle of a stream that breaks off, after what had come', async () => {
+      const { client } = await connected();
+      vendor().break({ kind: 'cut', afterEvents: 6 });
+      let words = '';
+      const stream = client.messages.stream({ ...asking, model: provider }).on('text', (text) => {
+        words += text;
+      });
+      const error = await thrown(stream.finalMessage());
+      expect(error).toMatchObject({ status: undefined, type: 'api_error', errorCode: 'answer_broke_off' });
+      expect(words).not.toBe('');
+    });
+  });
+
+  /** What a call was rejected with. */
+  const thrown = async (call: PromiseLike<unknown>): Promise<InstanceType<typeof Anthropic.APIError>> => {
+    const error = await Promise.resolve(call).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (!(error instanceof Anthropic.APIError)) throw new Error('expected an APIError', { cause: error });
+    return error;
+  };
+
+  test('names the route in its base URL, or in model, and learns who served it', async () => {
+    const { client, url } = await connected();
+    const ofRoute = clientAt(`${url}/llm/openai`);
+    const { data, response, request_id } = await ofRoute.messages
+      .create({ ...asking, model: 'whatever' })
+      .withResponse();
+    expect(data.model).toBe('gpt-5-mini');
+    expect(response.headers.get('x-switchyard-target')).toBe('openai/gpt-5-mini');
+    expect(request_id).toMatch(/^sw-/);
+    const answer = await client.messages.create({ ...asking, model: 'chat' });
+    expect(answer._request_id).toMatch(/^sw-/);
+  });
+
+  test('gets the same from another vendor that took over, in the middle of a conversation too', async () => {
+    const { client } = await connected();
+    const params = { ...asking, model: 'chat', tools, messages: [question] };
+    const thinking = { type: 'enabled', budget_tokens: 1_024 } as const;
+    const { content } = await client.messages.create({ ...params, max_tokens: 2_048, thinking });
+    expect(content.map(({ type }) => type)).toEqual(['thinking', 'tool_use', 'tool_use']);
+    simulator.vendors.anthropic.break({ kind: 'status', status: 529 });
+    const results = content.flatMap((block): Anthropic.ToolResultBlockParam[] =>
+      block.type === 'tool_use' ? [{ type: 'tool_result', tool_use_id: block.id, content: '20 °C' }] : [],
+    );
+    const next = {
+      ...params,
+      messages: [question, { role: 'assistant', content }, { role: 'user', content: results }],
+    };
+    const { data, response } = await client.messages.create(next as typeof params).withResponse();
+    expect(data.model).toBe('gpt-5-mini');
+    expect(textOf(data)).toContain('20 °C; 20 °C');
+    // The thoughts are Anthropic's, and the trace says that they were left out.
+    expect(response.headers.get('x-switchyard-trace')).toContain('dropped="thinking block"');
+    expect((await client.messages.stream(next as typeof params).finalMessage()).model).toBe('gpt-5-mini');
+  });
+
+  test('goes on at Anthropic with what another vendor began, and with what it thought', async () => {
+    const { client } = await connected();
+    const thinking = { type: 'enabled', budget_tokens: 1_024 } as const;
+    const params = { ...asking, max_tokens: 2_048, model: 'chat', thinking, tools, messages: [question] };
+    simulator.vendors.anthropic.break({ kind: 'status', status: 529 });
+    const { model, content } = await client.messages.create(params);
+    expect(model).toBe('gpt-5-mini');
+    simulator.vendors.anthropic.heal();
+    const results = content.flatMap((block): Anthropic.ToolResultBlockParam[] =>
+      block.type === 'tool_use' ? [{ type: 'tool_result', tool_use_id: block.id, content: '20 °C' }] : [],
+    );
+    const messages: Anthropic.MessageParam[] = [
+      question,
+      { role: 'assistant', content },
+      { role: 'user', content: results },
+    ];
+    const { data, response } = await client.messages.create({ ...params, model: 'anthropic', messages }).withResponse();
+    expect(textOf(data)).toContain('20 °C; 20 °C');
+    // It would be refused: Anthropic wants a turn with a budget of thought to begin with a thought of its own.
+    expect(simulator.vendors.anthropic.requests.at(-1)?.body).not.toHaveProperty('thinking');
+    expect(response.headers.get('x-switchyard-trace')).toContain('dropped="thinking"');
+  });
+
+  test('is shown the thoughts of others, which never reach Anthropic when they come back', async () => {
+    const { client } = await connected();
+    const thinking = { type: 'enabled', budget_tokens: 1_024 } as const;
+    const params = { ...asking, max_tokens: 2_048, thinking };
+    const plain = await client.messages.create({ ...params, model: 'cohere' });
+    const streamed = await client.messages.stream({ ...params, model: 'cohere' }).finalMessage();
+    for (const { content } of [plain, streamed]) {
+      expect(content.map(({ type }) => type)).toEqual(['thinking', 'text']);
+      await client.messages.create({
+        ...params,
+        model: 'anthropic',
+        messages: [...hi, { role: 'assistant', content }, ...hi],
+      });
+      expect(simulator.vendors.anthropic.requests.at(-1)?.body).toMatchObject({
+        messages: [{}, { role: 'assistant', content: [{ type: 'text' }] }, {}],
+      });
+    }
+    expect((await client.messages.create({ ...asking, model: 'cohere' })).content).toHaveLength(1);
+  });
+
+  test('says at Anthropic whatever it likes: betas, fields and blocks that nobody else knows', async () => {
+    const { client } = await connected();
+    const answer = await client.beta.messages.create(
+      {
+        ...asking,
+        model: 'chat',
+        betas: ['context-management-2025-06-27'],
+        context_management: { edits: [] },
+        cache_control: { type: 'ephemeral' },
+        top_k: 5,
+        metadata: { user_id: 'u' },
+        service_tier: 'standard_only',
+        messages: [
+          {
+            role: 'user',
+            content: [{ type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'hi' } }],
+          },
+        ],
+      } as Anthropic.Beta.MessageCreateParamsNonStreaming,
+      { headers: { 'anthropic-version': '2023-06-01' } },
+    );
+    expect(answer.model).toBe('claude-sonnet-5-5');
+    const request = simulator.vendors.anthropic.requests.at(-1);
+    expect(request?.headers).toMatchObject({
+      'anthropic-beta': 'context-management-2025-06-27',
+      'anthropic-version': '2023-06-01',
+      authorization: 'Bearer any-key',
+    });
+    expect(request?.body).toEqual({
+      ...asking,
+      model: 'claude-sonnet-5-5',
+      context_management: { edits: [] },
+      cache_control: { type: 'ephemeral' },
+      top_k: 5,
+      metadata: { user_id: 'u' },
+      service_tier: 'standard_only',
+      messages: [
+        {
+          role: 'user',
+          content: [{ type: 'document', source: { type: 'text', media_type: 'text/plain', data: 'hi' } }],
+        },
+      ],
+    });
+  });
+
+  test('gets what Anthropic sent byte for byte, whatever is in it', async () => {
+    const block = { type: 'redacted_thinking', data: 'x' };
+    const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'm', content: [], usage: {} };
+    const frames = [
+      ['message_start', { message }],
+      ['content_block_start', { index: 0, content_block: block }],
+      ['of_tomorrow', { words: 'Grüße' }],
+      ['content_block_stop', { index: 0 }],
+      ['message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 1 } }],
+      ['message_stop', {}],
+    ] as const;
+    const stream = frames
+      .map(([type, data]) => `event: ${type}\r\ndata: ${JSON.stringify({ type, ...data })}\r\n\r\n`)
+      .join(': a comment\n\n');
+    const plain = `{ "new": 1e2, ${JSON.stringify({ ...message, content: [block], stop_reason: 'end_turn' }).slice(1)}`;
+    const vendor = await running(
+      createServer(async (request, response) => {
+        let asked = '';
+        for await (const chunk of request) asked += chunk;
+        const bytes = Buffer.from(JSON.parse(asked).stream === true ? stream : plain);
+        response.writeHead(200, {
+          'content-type': bytes.includes('event:') ? 'text/event-stream' : 'application/json',
+        });
+        for (let at = 0; at < bytes.length; at += 50) {
+          response.write(bytes.subarray(at, at + 50));
+          await new Promise(setImmediate);
+        }
+        response.end();
+      }),
+    );
+    const target = anthropic('claude-sonnet-5-5', { apiKey: 'k', baseURL: vendor.url });
+    const server = await serve({ chat: { pool: [target] } });
+    open.push(vendor, server);
+    for (const [expected, fields] of [
+      [plain, {}],
+      [stream, { stream: true }],
+    ] as const) {
+      const response = await fetch(`${server.url}/llm/chat/v1/messages`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ ...asking, ...fields }),
+      });
+      expect(await response.text()).toBe(expected);
+    }
+  });
+
+  test('is not sent to a vendor that has no words for what it asks', async () => {
+    const { client } = await connected(['openai', 'cohere', 'anthropic']);
+    const search = { type: 'web_search_20250305', name: 'web_search' } as const;
+    const { data, response } = await client.messages
+      .create({ ...asking, model: 'chat', tools: [search] })
+      .withResponse();
+    expect(data.model).toBe('claude-sonnet-5-5');
+    expect(response.headers.get('x-switchyard-trace')).toContain(
+      'openai/gpt-5-mini;skipped="cannot express tool of type web_search_20250305"',
+    );
+    const error = await thrown(client.messages.create({ ...asking, model: 'openai', tools: [search] }));
+    expect(error).toBeInstanceOf(Anthropic.BadRequestError);
+    expect(error.errorCode).toBe('no_capable_target');
+  });
+
+  test('hears which sequence stopped it, where the vendor tells', async () => {
+    const { client } = await connected();
+    for (const [model, stop_reason] of [
+      ['anthropic', 'stop_sequence'],
+      ['cohere', 'stop_sequence'],
+      // OpenAI has one word for both.
+      ['openai', 'end_turn'],
+    ] as const) {
+      const answer = await client.messages.create({ ...asking, model, stop_sequences: ['(simulated)'] });
+      expect(answer).toMatchObject({
+        stop_reason,
+        stop_sequence: stop_reason === 'stop_sequence' ? '(simulated)' : null,
+      });
+    }
+  });
+
+  test('throws the class that belongs to what went wrong', async () => {
+    const { client } = await connected(['anthropic', 'openai'], { bodyLimit: 10_000 });
+    const wrong = { ...asking, model: 'chat', messages: 'hi' } as unknown as Anthropic.MessageCreateParamsNonStreaming;
+    const mistake = await thrown(client.messages.create(wrong));
+    expect(mistake).toBeInstanceOf(Anthropic.BadRequestError);
+    expect(mistake.apiMessage).toBe('messages: expected an array, and got string');
+    expect(await thrown(client.messages.create({ ...asking, model: 'nowhere' }))).toBeInstanceOf(
+      Anthropic.NotFoundError,
+    );
+    const large = await thrown(client.messages.create({ ...asking, model: 'chat', system: 'x'.repeat(20_000) }));
+    expect([large.status, large.type]).toEqual([413, 'request_too_large']);
+    const { client: stranger } = await connected(['anthropic'], { authorize: () => false });
+    const refused = await thrown(stranger.messages.create({ ...asking, model: 'chat' }));
+    expect(refused).toBeInstanceOf(Anthropic.AuthenticationError);
+    const { client: hurried } = await connected(['anthropic'], {}, { deadline: '300ms', retry: { passes: 0 } });
+    simulator.vendors.anthropic.break({ kind: 'hang-before-headers' });
+    const late = await thrown(hurried.messages.create({ ...asking, model: 'chat' }));
+    expect(late).toBeInstanceOf(Anthropic.GatewayTimeoutError);
+    expect(late.type).toBe('timeout_error');
+  });
+
+  test('throws when every target is down, with the cause of each, and says when to come back', async () => {
+    const { client } = await connected(['anthropic', 'openai'], {}, { retry: { passes: 0 } });
+    simulator.vendors.anthropic.break({ kind: 'status', status: 529 });
+    simulator.vendors.openai.break({ kind: 'status', status: 503 });
+    for (const stream of [false, true]) {
+      const error = await thrown(client.messages.create({ ...asking, model: 'chat', stream }));
+      expect(error.status).toBe(503);
+      expect(error).toMatchObject({ type: 'overloaded_error', errorCode: 'all_targets_failed' });
+      expect(Number(error.headers?.get('retry-after'))).toBeGreaterThanOrEqual(1);
+      expect(error.requestID).toMatch(/^sw-/);
+      expect(error.error).toMatchObject({
+        type: 'error',
+        error: {
+          attempts: [
+            { target: 'anthropic/claude-sonnet-5-5', outcome: 'overloaded', status: 529 },
+            { target: 'openai/gpt-5-mini', outcome: 'overloaded', status: 503 },
+          ],
+        },
+        request_id: error.requestID,
+      });
+      expect(JSON.stringify(error.error)).not.toContain('any-key');
+    }
+  });
+
+  test('leaves a stream in its middle, and the vendor stops', async () => {
+    const { client } = await connected();
+    for (const name of ['anthropic', 'openai'] as const) {
+      const vendor = simulator.vendors[name];
+      vendor.break({ kind: 'slow', factor: 100 });
+      const stream = await client.messages.create({ ...asking, model: name, stream: true });
+      for await (const { type } of stream) if (type === 'content_block_delta') break;
+      await vi.waitFor(() => expect(vendor.lastCalls.at(-1)?.outcome).toBe('aborted'), { timeout: 5_000 });
     }
   });
 });

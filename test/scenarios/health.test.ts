@@ -229,3 +229,22 @@ describe("what a user's own code does wrong", () => {
     expect(pool.targets[0]?.callsAtMs).toEqual([]);
   });
 });
+
+test('a target whose answers stop after their first word is left alone for as long as they do', async () => {
+  const pool = poolOf([{ answerAfterMs: 100, thenEvents: ['hang'] }, after(100)], { timeouts: { idle: '2s' } });
+  let brokenOff = 0;
+  for (let i = 0; i < 300; i++) {
+    await pool.world.run(
+      ask(pool.router).catch(() => {
+        brokenOff += 1;
+      }),
+    );
+    await pool.world.pass(1_000);
+  }
+  // Three strikes, then one probe each 5, 10, 20 and 30 s.
+  expect(brokenOff).toBeLessThan(20);
+  (pool.targets[0] as Scripted).act = after(100);
+  await pool.world.pass(30_000);
+  await askTimes(pool, 2);
+  expect(standings(pool.router)[0]).toBe('ramping');
+});

@@ -1,3 +1,4 @@
+import { channel } from 'node:diagnostics_channel';
 import type { ChatEvent, ChatRequest, Failure, System, TargetSpec } from '@switchyard/core';
 import type { Call, Provider, TargetOptions } from '@switchyard/core/provider';
 
@@ -85,10 +86,12 @@ const idle = (): Promise<void> => new Promise((resolve) => void setImmediate(res
 
 /** What a scripted target does with a call. */
 export type Act =
-  | { readonly answerAfterMs: number; readonly thenEvents?: readonly StreamAct[] }
-  | { readonly failAfterMs: number; readonly failure: Failure }
+  | { readonly answerAfterMs: number; readonly thenEvents?: readonly StreamAct[]; readonly headers?: Headers }
+  | { readonly failAfterMs: number; readonly failure: Failure; readonly headers?: Headers }
   /** Never answers. With `deaf` it does not even notice that it is aborted. */
   | { readonly hang: true; readonly deaf?: boolean };
+
+type Headers = Readonly<Record<string, string>>;
 
 /** What happens in a stream after its first content. */
 type StreamAct = { readonly afterMs: number; readonly event: ChatEvent } | { readonly fail: Failure } | 'hang';
@@ -163,10 +166,21 @@ const perform = async (
   if ('hang' in act) return forever(world, script, call, act.deaf === true);
   if ('failAfterMs' in act) {
     await world.sleep(act.failAfterMs);
+    show(act.headers);
     throw new Told(act.failure);
   }
   await world.sleep(act.answerAfterMs);
+  show(act.headers);
   return act;
+};
+
+/** Shows the headers of an answer in the way that the router hears of them: as undici tells it. */
+const show = (headers: Headers | undefined): void => {
+  if (headers === undefined) return;
+  const request = {};
+  const raw = Object.entries(headers).flatMap(([name, value]) => [Buffer.from(name), Buffer.from(value)]);
+  channel('undici:request:create').publish({ request });
+  channel('undici:request:headers').publish({ request, response: { statusCode: 200, headers: raw } });
 };
 
 const forever = (_world: World, _script: Scripted, { signal }: Call, deaf: boolean): Promise<never> =>
