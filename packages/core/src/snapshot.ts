@@ -1,7 +1,7 @@
 import type { CheckedRoute, CheckedTarget } from './config.ts';
 import { lastResortsLeft } from './decide/budget.ts';
 import { shareLeft } from './decide/health/allowance.ts';
-import { type BreakerReason, type Standing, shareOf } from './decide/health/breaker.ts';
+import { type BreakerReason, type Standing, shareOf, strikesOf } from './decide/health/breaker.ts';
 import { conditionOf } from './decide/health/health.ts';
 import { type Load, type Patience, patienceFor, type Usual, usualFor } from './decide/health/pace.ts';
 import type { Member, Pool } from './decide/pool.ts';
@@ -84,7 +84,7 @@ const snapshotOfTarget = (
     ...(reason !== undefined && { reason }),
     ...(untilMs !== undefined && { dueInMs: Math.max(0, untilMs - nowMs) }),
     ...(standing === 'ramping' && { share: shareOf(breaker, nowMs) }),
-    strikes: breaker.strikes,
+    strikes: strikesOf(breaker),
     inFlight: concurrency.inFlight,
     ...(concurrency.limit !== Number.POSITIVE_INFINITY && { concurrencyLimit: concurrency.limit }),
     ...(headroom !== undefined && { headroom }),

@@ -10,6 +10,8 @@ export interface Attempt {
   readonly startedAtMs: number;
   /** The target's breaker epoch at the start: results that belong to an older one change nothing. */
   epoch: number;
+  /** Its place among the attempts at its model. */
+  place: number;
   /** Its place in the order of sending: what its limit pool was sent until then, by meter. */
   sentThen: readonly number[];
   /** No connection by then: unreachable. */
@@ -62,6 +64,7 @@ export const newAttempt = (
   role,
   startedAtMs: nowMs,
   epoch: -1,
+  place: -1,
   sentThen: [],
   connectByMs,
   silentAtMs,

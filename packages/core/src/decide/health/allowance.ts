@@ -19,6 +19,10 @@ interface Meter extends MeterReading {
   /** As of `atMs`. */
   left: number;
   atMs: number;
+  /** What others take with the same key, each ms: other processes, or requests that count for more than was thought. */
+  readonly othersPerMs: number;
+  /** When it was read last. */
+  readonly readAtMs: number;
   /** `Allowance.sent` when the request was sent that showed it. */
   readonly sentThen: number;
 }
@@ -60,8 +64,32 @@ export const readAllowance = (
     if (reading === undefined) continue;
     const { limit, remaining, perMs } = reading;
     const left = Math.min(limit, remaining + perMs * (nowMs - startedAtMs)) - ((allowance.sent[i] ?? 0) - then);
-    allowance.meters[i] = { ...reading, left: Math.max(0, left), atMs: nowMs, sentThen: then };
+    const othersPerMs = othersOf(allowance.meters[i], left, nowMs);
+    allowance.meters[i] = {
+      ...reading,
+      left: Math.max(0, left),
+      atMs: nowMs,
+      readAtMs: nowMs,
+      sentThen: then,
+      othersPerMs,
+    };
   }
+};
+
+/** In what time a change of what others take is taken over, about. */
+const SETTLES_MS = 10_000;
+
+/** What others take is what is missing beside our own: less is left than was thought at the last reading. */
+const othersOf = (known: Meter | undefined, left: number, nowMs: number): number => {
+  if (known === undefined) return 0;
+  const { othersPerMs, readAtMs } = known;
+  const sinceMs = nowMs - readAtMs;
+  if (sinceMs <= 0) return othersPerMs;
+  // What was thought to be left is without what they were thought to take.
+  const thoughtPerMs = othersBetween({ ...known, atMs: readAtMs }, nowMs) / sinceMs;
+  const sample = thoughtPerMs + (leftOf(known, nowMs) - left) / sinceMs;
+  const weight = 1 - Math.exp(-sinceMs / SETTLES_MS);
+  return Math.max(0, othersPerMs + weight * (sample - othersPerMs));
 };
 
 /** A meter that has less than this left of its limit begins to send requests elsewhere. */
@@ -92,8 +120,21 @@ export const shareLeft = ({ meters }: Allowance, nowMs: number): number | undefi
   return least;
 };
 
-const leftOf = ({ limit, left, perMs, atMs }: Meter, nowMs: number): number =>
-  Math.min(limit, left + perMs * (nowMs - atMs));
+const leftOf = (meter: Meter, nowMs: number): number => {
+  const back = meter.perMs * (nowMs - meter.atMs) - othersBetween(meter, nowMs);
+  return Math.max(0, Math.min(meter.limit, meter.left + back));
+};
+
+/**
+ * What others have taken since the meter was looked at. Without a reading they are thought to take less and less: whoever
+ * is not asked any more because of them would never hear that they are gone.
+ */
+const othersBetween = (meter: Meter, nowMs: number): number => {
+  if (meter.othersPerMs === 0) return 0;
+  const before = Math.exp((meter.readAtMs - meter.atMs) / SETTLES_MS);
+  const now = Math.exp((meter.readAtMs - nowMs) / SETTLES_MS);
+  return meter.othersPerMs * SETTLES_MS * (before - now);
+};
 
 /** Whether a vendor that refused a request for its rate still takes smaller ones: none of its meters is at zero. */
 export const takesSmaller = (header: ReadHeader): boolean => {

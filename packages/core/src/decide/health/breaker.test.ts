@@ -15,17 +15,24 @@ import {
   shareOf,
   strike,
   strikesAllowed,
+  strikesOf,
 } from './breaker.ts';
 import { isTroubled, newDomain, noteCooled } from './domain.ts';
+import { takePlace } from './streak.ts';
 
 const middle = (): number => 0.5;
 const settings: BreakerSettings = { longestCoolingMs: 30_000, rampMs: 20_000 };
 const fresh = (): Breaker => newBreaker(newDomain(), settings);
 /** Of an attempt that health has not heard of yet. */
-const begun = (startedAtMs = 0): Evidence => ({ startedAtMs, counted: undefined, spoke: false });
+const attempt = (breaker: Breaker): Evidence => ({
+  place: takePlace(breaker.streak),
+  counted: undefined,
+  spoke: false,
+});
 const fail = (breaker: Breaker, nowMs: number, dice = middle): boolean =>
-  strike(breaker, 'server-error', begun(nowMs), nowMs, dice);
-const answer = (breaker: Breaker, nowMs: number): boolean => noteContent(breaker, begun(nowMs), false, nowMs, middle);
+  strike(breaker, 'server-error', attempt(breaker), nowMs, dice);
+const answer = (breaker: Breaker, nowMs: number): boolean =>
+  noteContent(breaker, attempt(breaker), false, nowMs, middle);
 
 const cooled = (nowMs = 0): Breaker => {
   const breaker = fresh();
@@ -39,29 +46,35 @@ test('two failures in a row change nothing, the third cools the target for five 
   expect(breaker).toMatchObject({ standing: 'cooling', untilMs: 6_000 });
 });
 
-test('failures are in a row until an answer to what was asked after the first of them', () => {
+test('failures are in a row in the order in which they were asked for, not in which they came', () => {
   const breaker = fresh();
-  const overtaken = begun(900);
-  for (const startedAtMs of [1_000, 1_100]) strike(breaker, 'server-error', begun(startedAtMs), 2_000, middle);
-  noteContent(breaker, overtaken, false, 2_100, middle);
-  expect(breaker.strikes).toBe(2);
-  // Asked before the second failure was seen, and answered: what failed was chance.
-  noteContent(breaker, begun(1_050), false, 2_200, middle);
-  expect(breaker.strikes).toBe(0);
+  const [first, between, second, third] = [1, 2, 3, 4].map(() => attempt(breaker)) as [
+    Evidence,
+    Evidence,
+    Evidence,
+    Evidence,
+  ];
+  // Refusals are quicker than answers.
+  for (const refused of [first, second, third]) strike(breaker, 'server-error', refused, 100, middle);
+  expect(breaker.standing).toBe('ready');
+  // It was asked between them, and answers: two in a row, and a third.
+  noteContent(breaker, between, false, 1_000, middle);
+  expect(strikesOf(breaker)).toBe(2);
+  expect([fail(breaker, 2_000), fail(breaker, 2_000)]).toEqual([false, true]);
 });
 
 test('a target that fails now and then while it works is given more: one at 10 % five in a row', () => {
   const breaker = fresh();
-  expect(strikesAllowed(breaker)).toBe(3);
+  expect(strikesAllowed(breaker, 0)).toBe(3);
   for (let i = 0; i < 1_000; i++) {
     if (i % 10 === 0) fail(breaker, i * 1_000);
     else {
       answer(breaker, i * 1_000);
-      noteWhole(breaker, begun(i * 1_000), i * 1_000, middle);
+      noteWhole(breaker, i * 1_000, middle);
     }
   }
   expect(breaker.standing).toBe('ready');
-  expect(strikesAllowed(breaker)).toBe(5);
+  expect(strikesAllowed(breaker, 0)).toBe(5);
 });
 
 test('failures of half of what was tried lately cool it, though never three come in a row', () => {
@@ -71,7 +84,7 @@ test('failures of half of what was tried lately cool it, though never three come
     fail(breaker, nowMs);
     if (breaker.standing !== 'ready') break;
     answer(breaker, nowMs);
-    noteWhole(breaker, begun(nowMs), nowMs, middle);
+    noteWhole(breaker, nowMs, middle);
   }
   expect(breaker.standing).toBe('cooling');
   expect(nowMs).toBeLessThan(6_000);
@@ -81,7 +94,7 @@ test('three silent ones in a row make it suspect, one word makes it ready', () =
   const breaker = fresh();
   expect([1, 2, 3].map((i) => noteSilence(breaker, i, middle))).toEqual([false, false, true]);
   expect(breaker.standing).toBe('suspect');
-  expect(noteContent(breaker, begun(), false, 10, middle)).toBe(true);
+  expect(noteContent(breaker, attempt(breaker), false, 10, middle)).toBe(true);
   expect(breaker.standing).toBe('ready');
 });
 
@@ -94,7 +107,7 @@ test('a suspect that nobody has asked for five seconds is probed', () => {
 test('slow for half of its requests, it is left alone: an answer that is late is worth less than a prompt one', () => {
   const breaker = fresh();
   for (let i = 0; i < 30; i++) {
-    const late = begun();
+    const late = attempt(breaker);
     noteLateness(breaker, late, i * 100, middle);
     if (breaker.standing !== 'ready') break;
     noteContent(breaker, late, false, i * 100, middle);
@@ -147,7 +160,7 @@ test('one probe that is slow may be bad luck, the second is none', () => {
   const breaker = cooled();
   const late = (nowMs: number): boolean => {
     beginProbe(breaker, 0);
-    return noteContent(breaker, begun(), true, nowMs, middle);
+    return noteContent(breaker, attempt(breaker), true, nowMs, middle);
   };
   expect(late(6_000)).toBe(false);
   expect(isDue(breaker, 6_000)).toBe(true);
@@ -158,26 +171,26 @@ test('one probe that is slow may be bad luck, the second is none', () => {
 test('what fell with answers that had begun is back with two whole ones', () => {
   const breaker = fresh();
   while (breaker.standing !== 'cooling') {
-    const attempt = begun();
-    noteContent(breaker, attempt, false, 0, middle);
-    strike(breaker, 'stalled', attempt, 0, middle);
+    const begun = attempt(breaker);
+    noteContent(breaker, begun, false, 0, middle);
+    strike(breaker, 'stalled', begun, 0, middle);
   }
   for (const whole of [false, true]) {
     beginProbe(breaker, 6_000);
     expect(answer(breaker, 6_000)).toBe(false);
     expect(breaker).toMatchObject({ standing: 'probing', proofs: whole ? 1 : 0 });
-    expect(noteWhole(breaker, begun(6_000), 9_000, middle)).toBe(whole);
+    expect(noteWhole(breaker, 9_000, middle)).toBe(whole);
   }
   expect(breaker.standing).toBe('ramping');
 });
 
-test('one failure on the ramp, and it is left alone again', () => {
+test('two failures in a row on the ramp, and it is left alone again', () => {
   const breaker = cooled();
   for (const nowMs of [6_000, 6_001]) {
     beginProbe(breaker, 0);
     answer(breaker, nowMs);
   }
-  expect(fail(breaker, 7_000)).toBe(true);
+  expect([fail(breaker, 7_000), fail(breaker, 7_000)]).toEqual([false, true]);
   expect(breaker.standing).toBe('cooling');
 });
 
@@ -227,17 +240,17 @@ test('whatever happens: no cooling is longer than 30 s, a new standing that chan
   fc.assert(
     fc.property(fc.array(fc.tuple(step, fc.nat(60_000), fc.double({ min: 0, max: 0.999, noNaN: true }))), (steps) => {
       const breaker = fresh();
-      const silent = begun();
+      const silent = attempt(breaker);
       let nowMs = 0;
       for (const [what, afterMs, luck] of steps) {
         nowMs += afterMs;
         const dice = (): number => luck;
         const { standing, epoch } = breaker;
-        if (what === 'fail') strike(breaker, 'server-error', begun(), nowMs, dice);
+        if (what === 'fail') strike(breaker, 'server-error', attempt(breaker), nowMs, dice);
         else if (what === 'fail silently') strike(breaker, 'timed-out', silent, nowMs, dice);
-        else if (what === 'content') noteContent(breaker, begun(), false, nowMs, dice);
+        else if (what === 'content') noteContent(breaker, attempt(breaker), false, nowMs, dice);
         else if (what === 'slow content') noteContent(breaker, silent, true, nowMs, dice);
-        else if (what === 'complete') noteWhole(breaker, begun(nowMs), nowMs, dice);
+        else if (what === 'complete') noteWhole(breaker, nowMs, dice);
         else if (what === 'silence') noteSilence(breaker, nowMs, dice);
         else if (what === 'lateness') noteLateness(breaker, silent, nowMs, dice);
         else if (what === 'probe' && isDue(breaker, nowMs)) beginProbe(breaker, 0);
@@ -246,8 +259,8 @@ test('whatever happens: no cooling is longer than 30 s, a new standing that chan
         if (breaker.standing === 'cooling') expect(breaker.untilMs).toBeLessThanOrEqual(nowMs + 30_000);
         const matters = breaker.standing === 'cooling' || breaker.standing === 'probing' || standing === 'probing';
         if (matters && breaker.standing !== standing) expect(breaker.epoch).toBeGreaterThan(epoch);
-        expect(strikesAllowed(breaker)).toBeGreaterThanOrEqual(3);
-        expect(strikesAllowed(breaker)).toBeLessThanOrEqual(8);
+        expect(strikesAllowed(breaker, 0)).toBeGreaterThanOrEqual(3);
+        expect(strikesAllowed(breaker, 0)).toBeLessThanOrEqual(8);
       }
     }),
   );

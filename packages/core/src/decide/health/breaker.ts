@@ -1,6 +1,7 @@
 import type { Dice } from '../dice.ts';
 import type { FailureKind } from '../failure.ts';
 import type { Domain } from './domain.ts';
+import { endAt, failuresAround, failuresLately, forget, newStreak, type Streak } from './streak.ts';
 import { clearWindow, type Entry, isBad, newWindow, record, type Verdict, type Window, worsen } from './window.ts';
 
 /**
@@ -14,10 +15,8 @@ export type BreakerReason = FailureKind | 'slow';
 
 export interface Breaker {
   standing: Standing;
-  /** Failures in a row. */
-  strikes: number;
-  /** When the first attempt began that is one of them: an answer to what was asked before says nothing about them. */
-  strikesSinceMs: number;
+  /** How its attempts ended. */
+  readonly streak: Streak;
   /** Attempts in a row that fell silent, with no first content from anybody in between. */
   silences: number;
   suspectedAtMs: number;
@@ -38,7 +37,7 @@ export interface Breaker {
   /** Grows when the target is left alone and when it is back: what was started before says nothing about now. */
   epoch: number;
   readonly window: Window;
-  /** Attempts and failures while ready, halved each half hour. */
+  /** Attempts and failures while it had traffic, halved each minute. */
   readonly history: { attempts: number; failures: number; atMs: number };
   readonly domain: Domain;
   readonly settings: BreakerSettings;
@@ -54,7 +53,8 @@ export interface BreakerSettings {
 
 /** One attempt, as health sees it. */
 export interface Evidence {
-  readonly startedAtMs: number;
+  /** In the order in which attempts were made. */
+  readonly place: number;
   /** What it was counted as, if it was. */
   counted: Entry | undefined;
   /** It had content. */
@@ -63,9 +63,12 @@ export interface Evidence {
 
 /** A target is cooled by mistake about once in so many requests. */
 const FALSE_ALARM = 1e-5;
+const MOST_STRIKES = 8;
+const LEAST_RATE = 0.01;
 /** What is thought of a target's error rate before anything is known: 1 % of 20 attempts. */
 const PRIOR = { attempts: 20, failures: 0.2 } as const;
-const HALF_LIFE_MS = 30 * 60_000;
+/** Its error rate is that of the last minutes: what it was an hour ago would hide that it has become worse. */
+const HALF_LIFE_MS = 60_000;
 /**
  * Three silent ones of a healthy target in a row are one in eight thousand at the 95th percentile, and its next word takes
  * the suspicion back. In the simulator two at the 99th percentile saw a hang half a second later at 50 requests a second.
@@ -84,8 +87,7 @@ const RAMP_FROM = 0.1;
 export const newBreaker = (domain: Domain, settings: BreakerSettings): Breaker => {
   const breaker: Breaker = {
     standing: 'ready',
-    strikes: 0,
-    strikesSinceMs: 0,
+    streak: newStreak(),
     silences: 0,
     suspectedAtMs: Number.NEGATIVE_INFINITY,
     reason: undefined,
@@ -156,9 +158,9 @@ export const noteLateness = (breaker: Breaker, evidence: Evidence, nowMs: number
 };
 
 /**
- * Counts a failure, of an attempt that may have been counted as silent, or as good, before. True when it cooled the target: after so
- * many in a row that chance is out of the question, or at a bad share of what was tried lately; at once on a ramp or a
- * probe.
+ * Counts a failure, of an attempt that may have been counted as silent, or as good, before. True when it cooled the
+ * target: after so many in a row that chance is out of the question, one fewer on a ramp, or at a bad share of what was
+ * tried lately; at once on a probe.
  */
 export const strike = (
   breaker: Breaker,
@@ -169,15 +171,19 @@ export const strike = (
 ): boolean => {
   // A last resort: that it fails is what was expected, and no reason to leave the target alone for longer.
   if (breaker.standing === 'cooling') return false;
-  const { startedAtMs, spoke } = evidence;
-  breaker.strikesSinceMs = breaker.strikes === 0 ? startedAtMs : Math.min(breaker.strikesSinceMs, startedAtMs);
-  breaker.midway = spoke || (breaker.strikes > 0 && breaker.midway);
-  breaker.strikes += 1;
+  const { streak, history } = breaker;
+  endAt(streak, evidence.place, 'failed');
+  breaker.midway = evidence.spoke;
   breaker.reason = reason;
-  if (breaker.standing === 'ready' || breaker.standing === 'suspect') {
+  if (breaker.standing !== 'probing') {
     if (evidence.counted === undefined) evidence.counted = note(breaker, 'failed', nowMs);
     else worsen(breaker.window, evidence.counted, nowMs);
-    if (breaker.strikes < strikesAllowed(breaker) && isBad(breaker.window, nowMs) === undefined) return false;
+    history.failures += 1;
+    const inARow = failuresAround(streak, evidence.place, MOST_STRIKES);
+    const allowed = strikesAllowed(breaker, inARow) - (breaker.standing === 'ramping' ? 1 : 0);
+    if (inARow < allowed && isBad(breaker.window, nowMs) === undefined) return false;
+    // An outage is no part of what this target does while it works, or the next one would be found later.
+    history.failures = Math.max(0, history.failures - inARow);
   }
   cool(breaker, reason, nowMs, dice);
   return true;
@@ -187,10 +193,14 @@ export const strike = (
  * Failures in a row until chance is out of the question: more for a target that fails often while it works. At 1 % three,
  * at 5 % four, at 10 % five; a target whose rate is unknown counts as 1 %.
  */
-export const strikesAllowed = ({ history }: Breaker): number => {
-  const rate = Math.min(0.5, history.failures / history.attempts);
-  return Math.min(8, Math.max(3, Math.ceil(Math.log(FALSE_ALARM) / Math.log(rate))));
+export const strikesAllowed = ({ history }: Breaker, inARow: number): number => {
+  // Without those in question: they are to be judged by what was before them.
+  const rate = Math.min(0.5, Math.max(LEAST_RATE, (history.failures - inARow) / history.attempts));
+  return Math.min(MOST_STRIKES, Math.max(3, Math.ceil(Math.log(FALSE_ALARM) / Math.log(rate))));
 };
+
+/** Failures in a row up to now. */
+export const strikesOf = ({ streak }: Breaker): number => failuresLately(streak, MOST_STRIKES);
 
 /** The first content arrived; `tooSlow` for one that proves nothing. True when it changed the standing. */
 export const noteContent = (
@@ -206,7 +216,7 @@ export const noteContent = (
     return !breaker.midway && noteProof(breaker, tooSlow, nowMs, dice);
   }
   evidence.counted ??= note(breaker, 'good', nowMs);
-  if (!breaker.midway) clearStrikes(breaker, evidence);
+  endAt(breaker.streak, evidence.place, 'answered');
   if (breaker.standing !== 'suspect') return false;
   // Back to where it was: perhaps on its ramp.
   breaker.standing = nowMs - breaker.sinceMs < breaker.settings.rampMs ? 'ramping' : 'ready';
@@ -215,24 +225,10 @@ export const noteContent = (
 };
 
 /** The answer is whole. True when it changed the standing. */
-export const noteWhole = (breaker: Breaker, evidence: Evidence, nowMs: number, dice: Dice): boolean => {
-  if (breaker.standing === 'probing' || breaker.standing === 'cooling') {
-    return breaker.midway && noteProof(breaker, false, nowMs, dice);
-  }
-  clearStrikes(breaker, evidence);
-  return false;
-};
-
-/**
- * Failures are no longer in a row, when this attempt was made after the first of them. Those that were are what this target
- * does while it works; an outage is no part of that, or the next one would be found later.
- */
-const clearStrikes = (breaker: Breaker, { startedAtMs }: Evidence): void => {
-  if (breaker.strikes === 0 || startedAtMs < breaker.strikesSinceMs) return;
-  breaker.history.failures += breaker.strikes;
-  breaker.strikes = 0;
-  breaker.midway = false;
-};
+export const noteWhole = (breaker: Breaker, nowMs: number, dice: Dice): boolean =>
+  breaker.midway &&
+  (breaker.standing === 'probing' || breaker.standing === 'cooling') &&
+  noteProof(breaker, false, nowMs, dice);
 
 /** Two of a vendor's models fell within seconds: the others are asked last for a while, unless they answer. */
 export const suspect = (breaker: Breaker, reason: BreakerReason, nowMs: number, dice: Dice): void => {
@@ -250,7 +246,6 @@ const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice
     return true;
   }
   breaker.epoch += 1;
-  breaker.strikes = 0;
   if (breaker.proofs < PROOFS) {
     // Due at once: the next request probes again.
     breaker.standing = 'cooling';
@@ -264,6 +259,7 @@ const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice
   // Halved, not forgotten: a target that comes and goes is not trusted at once.
   breaker.coolingMs /= 2;
   clearWindow(breaker.window);
+  forget(breaker.streak);
   return true;
 };
 

@@ -9,6 +9,7 @@ import { closeGate, gateState, passGate } from './gate.ts';
 import { GATE_NAMES, type TargetHealth } from './health.ts';
 import { type Load, proofMsFor, samplesOf } from './pace.ts';
 import { addSample } from './quantiles.ts';
+import { endAt, takePlace } from './streak.ts';
 import { isUsual } from './window.ts';
 
 /** What an observation changed, for whoever wants to know. */
@@ -31,6 +32,7 @@ export const observeStart = (health: TargetHealth, attempt: Attempt, { need }: A
     }
   }
   attempt.epoch = breaker.epoch;
+  attempt.place = takePlace(breaker.streak);
   attempt.sentThen = spend(allowance, need, nowMs);
   attempt.underWay = true;
   concurrency.inFlight += 1;
@@ -103,7 +105,7 @@ export const observeLoss = (health: TargetHealth, attempt: Attempt, { load }: As
 
 /** The whole answer arrived. Content alone does not clear strikes: a stream that always breaks off would stay ready. */
 export const observeComplete = (health: TargetHealth, attempt: Attempt, nowMs: number, dice: Dice): HealthChange =>
-  attempt.epoch === health.breaker.epoch && noteWhole(health.breaker, attempt, nowMs, dice) ? 'recovered' : undefined;
+  attempt.epoch === health.breaker.epoch && noteWhole(health.breaker, nowMs, dice) ? 'recovered' : undefined;
 
 /** The attempt failed, before its content or after. Only what the failure is charged to hears of it. */
 export const observeFailure = (
@@ -121,6 +123,7 @@ export const observeFailure = (
   let change: HealthChange;
   readAllowance(allowance, wire.header, attempt, nowMs);
   if (failure.kind === 'rate-limited' || failure.kind === 'overloaded') lower(concurrency, startedAtMs, nowMs);
+  if (rule.effect !== 'strike' && !attempt.spoke) endAt(breaker.streak, attempt.place, 'nothing');
   // A last resort that joined a probe and failed leaves it to the probe to tell.
   const tells = current && !(attempt.role === 'last-resort' && breaker.standing === 'probing');
   if (rule.effect === 'strike' && tells && strike(breaker, failure.kind, attempt, nowMs, dice)) {
