@@ -119,6 +119,36 @@ describe('a late attempt is given company', () => {
   });
 });
 
+describe('company for a late attempt', () => {
+  test('comes from another vendor, whose silence has another cause', async () => {
+    const world = new World();
+    const [silent, other] = [scripted(world, 'v', hang), scripted(world, 'w', after(100))];
+    const sibling = { ...silent.target({ id: 'sibling' }), model: 'small' };
+    const router = createRouter({
+      system: world,
+      routes: { chat: { pool: [silent.target(), sibling, other.target()] } },
+    });
+    expect(await world.run(ask(router))).toBe('w');
+    expect(world.nowMs()).toBe(8_110);
+    expect(silent.callsAtMs).toEqual([0]);
+  });
+
+  test('comes from a target that should be left alone, when the late one is in doubt and nobody else is there', async () => {
+    const pool = poolOf([down, after(100)]);
+    await askTimes(pool, 40);
+    const [first, second] = pool.targets as [Scripted, Scripted];
+    await pool.world.pass(20_000);
+    await askTimes(pool, 1);
+    // The first is cooling, and well again; the second falls silent.
+    first.act = after(100);
+    second.act = hang;
+    const startMs = pool.world.nowMs();
+    const answers = await pool.world.run(Promise.all(Array.from({ length: 5 }, () => ask(pool.router))));
+    expect(new Set(answers)).toEqual(new Set(['t0']));
+    expect(pool.world.nowMs() - startMs).toBeLessThan(2_500);
+  });
+});
+
 describe('a standby that failed long ago', () => {
   test('takes all callers as soon as it is needed, not one at a time', async () => {
     const pool = poolOf([down, down]);
