@@ -13,6 +13,7 @@ export type RouterEvent =
       readonly target: string;
       readonly role: AttemptRole;
     }
+  /** Its first content, its whole answer or its failure. A stream that breaks off after its first content ends a second time. */
   | {
       readonly type: 'attempt-ended';
       readonly atMs: number;

@@ -135,6 +135,27 @@ const HARMLESS: Readonly<Record<WireFormat, ReadonlySet<string>>> = {
     'stream_options',
     'user',
   ]),
+  // The same, and what tells of thoughts, of labels and of tools that run at OpenAI: each such tool is a gap of its own.
+  'openai-responses': new Set([
+    'include',
+    'max_tool_calls',
+    'metadata',
+    'phase',
+    'prompt_cache_breakpoint',
+    'prompt_cache_key',
+    'prompt_cache_options',
+    'prompt_cache_retention',
+    'reasoning item',
+    'reasoning.generate_summary',
+    'reasoning.summary',
+    'safety_identifier',
+    'service_tier',
+    'store',
+    'stream_options',
+    'tool.defer_loading',
+    'truncation',
+    'user',
+  ]),
   // How it is made, billed, cached or shown: thoughts and citations of earlier turns, hints for the cache, features that a
   // header switches on.
   'anthropic-messages': new Set([
@@ -163,10 +184,13 @@ const HARMLESS: Readonly<Record<WireFormat, ReadonlySet<string>>> = {
  */
 const ASKS_FOR_NOTHING: Readonly<Record<string, string>> = {
   functions: '[]',
+  include: '[]',
   logit_bias: '{}',
   modalities: '["text"]',
   n: '1',
   top_logprobs: '0',
+  truncation: '"disabled"',
+  verbosity: '"medium"',
 };
 
 const asksForNothing = (name: string, value: unknown): boolean =>

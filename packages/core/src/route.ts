@@ -101,7 +101,7 @@ export class Route {
     const nowMs = this.#system.nowMs();
     const ranking: Ranked[] = [];
     for (;;) {
-      const choice = choose(pool, course, nowMs, this.#system.dice, true);
+      const choice = choose(pool, course, nowMs, this.#system.dice, 'anybody');
       if (choice === undefined) break;
       const terms = termsFor(choice, course, pool, nowMs, true);
       ranking.push({
@@ -140,9 +140,10 @@ export class Route {
 
   /** What is known of a request before anybody is asked. */
   #plan(request: ChatRequest, deadlineMs: number | undefined, { plain, streaming }: Mode): Planned {
+    checkOverrides(this.#route, request);
     const startedAtMs = this.#system.nowMs();
-    const gaps = this.#route.targets.map((target) => target.provider.gaps(withParams(request, target)));
-    const reasoning = thinks(request);
+    const gaps = this.#route.targets.map((target) => target.provider.gaps(askedOf(request, target)));
+    const reasoning = thinks(request) || Object.values(request.overrides ?? NO_OVERRIDES).some(thinks);
     const inputTokens = promptTokens(request);
     const course: Course = {
       request,
@@ -194,7 +195,7 @@ export class Route {
       system: this.#system,
       call: async (i, call, heard) => {
         const target = targetAt(this.#route, i);
-        return ask(target, withParams(course.request, target), call, heard);
+        return ask(target, askedOf(course.request, target), call, heard);
       },
       explain: (i, error, wire) => this.#explain(i, error, wire),
       pausesOf: (i) => {
@@ -306,8 +307,26 @@ const UNSENT = { state: 'idle', header: () => undefined } as const;
 const thinks = ({ reasoningEffort = 'none' }: ChatSettings = {}): boolean =>
   reasoningEffort !== 'none' && reasoningEffort !== 'minimal';
 
-const withParams = (request: ChatRequest, { params }: CheckedTarget): ChatRequest =>
-  params === undefined ? request : { ...request, ...params };
+/** What a target is asked: the request, or what is meant for this target alone, with the target's own settings over it. */
+const askedOf = (request: ChatRequest, { id, provider, params }: CheckedTarget): ChatRequest => {
+  const { overrides = NO_OVERRIDES } = request;
+  const asked = overrides[id] ?? overrides[provider.model] ?? request;
+  return params === undefined ? asked : { ...asked, ...params };
+};
+
+const NO_OVERRIDES: NonNullable<ChatRequest['overrides']> = {};
+
+/** An override that meets nobody is a mistake, and would be missed only in the answer. */
+const checkOverrides = ({ name, targets }: CheckedRoute, { overrides = NO_OVERRIDES }: ChatRequest): void => {
+  for (const key of Object.keys(overrides)) {
+    if (targets.some(({ id, provider }) => id === key || provider.model === key)) continue;
+    const there = targets.map(({ id }) => id).join(', ');
+    throw new RouterError(
+      'invalid-request',
+      `overrides.${key}: route '${name}' has no target and no model of this name; there is ${there}`,
+    );
+  }
+};
 
 const isAble = ({ enabled, unsupported }: CheckedTarget, gaps: readonly Gap[] = []): boolean =>
   enabled && (unsupported === 'drop' || missing(gaps).length === 0);

@@ -47,6 +47,7 @@ export const startVendor = async (wire: Wire, options: VendorOptions, seed: numb
 
   /** What the vendor makes of a request: the response, and how the call ends if it is sent in full. */
   const decide = (
+    wire: Wire,
     request: WireRequest,
     effect: FaultEffect | null,
     stamp: Stamp,
@@ -104,7 +105,7 @@ export const startVendor = async (wire: Wire, options: VendorOptions, seed: numb
     if (body === undefined) return;
     const asked = parseRequest(request, body);
     keep(requests, { method: asked.method, path: record.path, headers: asked.headers, body: asked.body }, KEPT);
-    const { script, outcome } = decide(asked, struck.effect, stamp, record);
+    const { script, outcome } = decide(wire.at?.(asked.path) ?? wire, asked, struck.effect, stamp, record);
     if (script.head) record.status = script.head.status;
     const played = await play(script, response, record.atMs, gone.signal);
     if (played && script.ending !== 'hang') end(outcome);

@@ -60,6 +60,8 @@ export interface StreamEvent {
 export interface Wire {
   readonly name: VendorName;
   readonly contentType: { readonly json: string; readonly stream: string };
+  /** What is spoken at a path, for the vendor that has two formats. */
+  at?(path: string): Wire;
   /** What is asked. Checks as much as the vendor checks, and throws a `Rejection` for what it would refuse. */
   read(request: WireRequest): Question;
   /** The body of an answer in one piece. */

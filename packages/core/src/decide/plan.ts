@@ -5,7 +5,7 @@ import { attemptTimeoutMs } from './deadline.ts';
 import type { Dice } from './dice.ts';
 import { FAILURE_RULES, type Failure } from './failure.ts';
 import { patienceFor } from './health/pace.ts';
-import { type Choice, choose, isUntried, type Member, type Pool } from './pool.ts';
+import { type Choice, choose, isUntried, type Member, type Pool, type Reach } from './pool.ts';
 import { type Rest, restFor } from './retry.ts';
 
 /** What to do next with a request. */
@@ -60,7 +60,7 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
 
   const remainingMs = course.deadlineAtMs - nowMs;
   if (remainingMs <= 0) return running === undefined ? { type: 'give-up', because: { type: 'deadline' } } : wait;
-  const choice = choose(pool, course, nowMs, dice, running === undefined || hedge === 'free');
+  const choice = choose(pool, course, nowMs, dice, reachFor(hedge, pool));
   if (choice === undefined) {
     // A second from now somebody may be due.
     if (running !== undefined) return { type: 'wait', untilMs: Math.min(wakeAtMs, nowMs + 1_000) };
@@ -68,7 +68,8 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
     const rest = because.type === 'exhausted' ? restFor(course, pool, nowMs, dice) : undefined;
     return rest === undefined ? { type: 'give-up', because } : { type: 'rest', ...rest };
   }
-  if (hedge === 'paid') take(pool.hedges);
+  // Beside a target in doubt a ready one is a replacement; another in doubt is one attempt more.
+  if (hedge === 'paid' || (hedge === 'free' && choice.isDoubtful)) take(pool.hedges);
 
   return { type: 'start', ...termsFor(choice, course, pool, nowMs, running === undefined) };
 };
@@ -83,14 +84,14 @@ export const termsFor = (choice: Choice, course: Course, pool: Pool, nowMs: numb
   const { silentMs, softMs, hardMs } = patienceFor(health.pace, load, setMs, nowMs);
   const remainingMs = course.deadlineAtMs - nowMs;
   // Whoever comes last gets all the time there is, unless its user has set another.
-  const isLast = othersLeft === 0 && alone && setMs === undefined;
+  const isLast = othersLeft === 0 && setMs === undefined;
   // Where nobody may start beside it, a target in doubt has to make way when it is late.
   const longestMs = isDoubtful && !pool.hedging && othersLeft > 0 ? softMs : hardMs;
   const timeoutMs = isLast ? remainingMs : attemptTimeoutMs(longestMs, remainingMs, othersLeft);
   return {
     target,
-    // A probe keeps its role, and so its place, also beside another attempt.
-    role: alone || role === 'probe' ? role : 'hedge',
+    // What was sent to learn something keeps its role, and so its place, also beside another attempt.
+    role: alone || role === 'probe' || role === 'last-resort' ? role : 'hedge',
     connectByMs: nowMs + timeoutsMs.connect,
     silentAtMs: nowMs + silentMs,
     lateAtMs: nowMs + softMs,
@@ -98,6 +99,13 @@ export const termsFor = (choice: Choice, course: Course, pool: Pool, nowMs: numb
     cutShort: timeoutMs < longestMs,
     hedgeAtMs: nowMs + (isDoubtful ? HEDGE_DOUBTFUL_AFTER_MS : softMs),
   };
+};
+
+/** How far to go for the next attempt: for a second one beside another, only as far as the budget pays for it. */
+const reachFor = (hedge: 'none' | 'unpaid' | 'free' | 'paid', { hedges, failureRate }: Pool): Reach => {
+  if (hedge === 'none') return 'anybody';
+  if (hedge === 'paid') return 'doubtful';
+  return mayTake(hedges) && !isFailing(failureRate) ? 'anybody' : 'ready';
 };
 
 /** When a running attempt has to be looked at again, should nothing happen before. */

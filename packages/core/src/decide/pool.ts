@@ -61,6 +61,9 @@ export interface TimeoutsMs {
   readonly total: number;
 }
 
+/** How far to go for a target: only to ready ones, to those in doubt, or to those that should be left alone as well. */
+export type Reach = 'ready' | 'doubtful' | 'anybody';
+
 export interface Choice {
   readonly target: number;
   readonly role: AttemptRole;
@@ -78,17 +81,11 @@ export interface Choice {
  *    the first pick of a request, where a failure costs least. After a vendor could not be reached, or is in trouble with
  *    several models, other vendors' targets go before its own.
  * 2. Suspects, targets due for a probe, targets that are full, and those that the first class held back.
- * 3. Where nothing runs that is any better: targets whose probe has just begun, since their time has passed and they may be back.
+ * 3. Where the reach is `anybody`: targets whose probe has just begun, since their time has passed and they may be back.
  * 4. Likewise: targets that should be left alone, the one that is due back soonest first. If one of them can answer, the
  *    caller gets the answer. Behind a budget, so that a total outage does not become a storm.
  */
-export const choose = (
-  pool: Pool,
-  course: Course,
-  nowMs: number,
-  dice: Dice,
-  desperate: boolean,
-): Choice | undefined => {
+export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice, reach: Reach): Choice | undefined => {
   const { members, lastResorts } = pool;
   const first = course.attempts.length === 0;
   const tokens = tokensOf(course.need);
@@ -108,7 +105,7 @@ export const choose = (
     if (access === 'closed') continue;
     others += 1;
     const bit = 1 << i;
-    if (access === 'probing' && nowMs - probedAtMs(member.health) < JOINED_FOR_MS) probing |= bit;
+    if (access === 'probing' && isJoinable(member, nowMs)) probing |= bit;
     else if (access === 'probing' || access === 'last-resort') {
       // A gate that is still closed was seen above; one that is due or on trial is back already.
       const untilMs = access === 'probing' ? nowMs : member.health.breaker.untilMs;
@@ -127,13 +124,13 @@ export const choose = (
       }
     }
   }
-  const candidates = elsewhere || ready || second || (desperate ? probing : 0);
+  const candidates = elsewhere || ready || (reach === 'ready' ? 0 : second) || (reach === 'anybody' ? probing : 0);
   if (candidates !== 0) {
     const target = pick(pool, candidates, course.request, nowMs, dice);
     const role = has(due, target) ? 'probe' : first ? 'first' : 'fallback';
     return chosen(pool, target, role, others, has(due | suspect | probing, target));
   }
-  if (!desperate || last < 0 || !mayTryLastResort(lastResorts, nowMs)) return undefined;
+  if (reach !== 'anybody' || last < 0 || !mayTryLastResort(lastResorts, nowMs)) return undefined;
   takeLastResort(lastResorts, nowMs);
   return chosen(pool, last, 'last-resort', others, true);
 };
@@ -154,6 +151,10 @@ const chosen = (
 
 /** A probe that has been silent for longer is likely to fail, and whoever joined it would share its fate. */
 const JOINED_FOR_MS = 2_000;
+
+/** One that was left alone for being slow does answer, if late. */
+const isJoinable = ({ health }: Member, nowMs: number): boolean =>
+  health.breaker.reason === 'slow' || nowMs - probedAtMs(health) < JOINED_FOR_MS;
 
 /** Whether a ready target takes this request: always, but for one that is ramping or runs out of its rate limit. */
 const isInShare = ({ need }: Course, { health }: Member, nowMs: number, dice: Dice): boolean => {

@@ -32,10 +32,12 @@ export interface ChatRequest {
   readonly extra?: Readonly<Record<string, unknown>>;
   /** The request as it came. */
   readonly source?: Source;
+  /** What single targets are asked instead, by the id of the target or the name of its model; the id wins. */
+  readonly overrides?: Readonly<Record<string, Omit<ChatRequest, 'overrides'>>>;
 }
 
 /** A wire format that callers and vendors share, so that bodies can pass through. */
-export type WireFormat = 'openai-chat' | 'anthropic-messages';
+export type WireFormat = 'openai-chat' | 'openai-responses' | 'anthropic-messages';
 
 export interface Source {
   readonly format: WireFormat;
@@ -45,7 +47,7 @@ export interface Source {
 }
 
 /** The settings of a request: all of it but what was said. A target's `params` are laid over these. */
-export type ChatSettings = Omit<ChatRequest, 'messages' | 'extra' | 'source'>;
+export type ChatSettings = Omit<ChatRequest, 'messages' | 'extra' | 'source' | 'overrides'>;
 
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 

@@ -286,6 +286,78 @@ describe('a body that passes through', () => {
   });
 });
 
+describe('a request that came as Responses', () => {
+  const fromResponses = (
+    extra: Readonly<Record<string, unknown>>,
+    request: Partial<ChatRequest> = {},
+  ): ChatRequest => ({
+    ...hi,
+    ...request,
+    extra,
+    source: { format: 'openai-responses', body: { input: 'hi' } },
+  });
+  const asked = async (request: ChatRequest, model: string, baseURL?: string): Promise<unknown> => {
+    const player = await playing(answer(whole));
+    const options = { apiKey: 'k', baseURL: baseURL ?? player.url, fetch: redirected(player.url) };
+    await openai(model, options).connect(model, undefined).send(request, { signal: signal() });
+    return player.requests[0]?.body;
+  };
+  const redirected =
+    (url: string): typeof fetch =>
+    (_, init) =>
+      fetch(`${url}/v1/chat/completions`, init);
+  const extra = {
+    verbosity: 'low',
+    user: 'u',
+    service_tier: 'flex',
+    prompt_cache_key: 'k',
+    metadata: { a: 'b' },
+    'reasoning.summary': 'auto',
+  };
+  const plain = { messages: [{ role: 'user', content: [said('hi')] }] };
+
+  test('has the words that both share: at OpenAI itself all, elsewhere those that others know', async () => {
+    const [own, other] = ['https://api.openai.com/v1', undefined];
+    const { metadata, 'reasoning.summary': _, ...shared } = extra;
+    expect(await asked(fromResponses(extra), 'gpt-5', own)).toEqual({ ...plain, model: 'gpt-5', ...shared });
+    // Notes are taken only on what is stored.
+    expect(await asked(fromResponses({ ...extra, store: true }), 'gpt-5', own)).toMatchObject({
+      metadata,
+      store: true,
+    });
+    expect(await asked(fromResponses(extra), 'm-1', other)).toEqual({
+      ...plain,
+      model: 'm-1',
+      verbosity: 'low',
+      user: 'u',
+    });
+    const gaps = (baseURL: string) =>
+      openai('m-1', { apiKey: 'k', baseURL })
+        .connect('m-1', undefined)
+        .gaps(fromResponses({ ...extra, 'tool of type mcp': true }));
+    const harmless = true;
+    expect(gaps(own ?? '')).toEqual([
+      { what: 'metadata', harmless },
+      { what: 'reasoning.summary', harmless },
+      { what: 'tool of type mcp' },
+    ]);
+    expect(gaps('http://a.test').map(({ what }) => what)).toEqual([
+      ...['service_tier', 'prompt_cache_key', 'metadata', 'reasoning.summary', 'tool of type mcp'],
+    ]);
+  });
+
+  test('thinks as much as it says, where the model can be told', async () => {
+    for (const reasoningEffort of ['none', 'low', 'xhigh']) {
+      const request = fromResponses({}, { reasoningEffort });
+      expect(await asked(request, 'gpt-5')).toMatchObject({ reasoning_effort: reasoningEffort });
+      expect(await asked(request, 'm-1')).not.toHaveProperty('reasoning_effort');
+    }
+    expect(at('http://a.test').gaps(fromResponses({}, { reasoningEffort: 'low' }))).toEqual([
+      { what: 'reasoning.effort', harmless: true },
+    ]);
+  });
+});
+
 describe('a request that came as Messages', () => {
   const fromMessages = (extra: Readonly<Record<string, unknown>>, request: Partial<ChatRequest> = {}): ChatRequest => ({
     ...hi,

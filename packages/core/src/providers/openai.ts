@@ -1,5 +1,4 @@
 import OpenAI, { type ClientOptions } from 'openai';
-import type { Failure } from '../decide/failure.ts';
 import type {
   AssistantMessage,
   ChatRequest,
@@ -10,50 +9,73 @@ import type {
   UserPart,
 } from '../decide/request.ts';
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
-import type { Call, Gap, Provider, TargetSpec, Wire } from '../provider.ts';
-import {
-  brokenAnswer,
-  extraGaps,
-  failureFromUnknown,
-  failureFromVendor,
-  isObject,
-  NO_SDK_TIMEOUT_MS,
-  ProviderFailure,
-  splitOptions,
-} from '../provider-kit.ts';
+import type { Call, Gap, Provider, TargetSpec } from '../provider.ts';
+import { brokenAnswer, extraGaps, isObject, NO_SDK_TIMEOUT_MS, splitOptions } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { connectResponses } from './openai-responses.ts';
+import {
+  type Dialect,
+  dialectOf,
+  explain,
+  fromMessages,
+  type LeaveOut,
+  parseBody,
+  parseEvent,
+  toEffort,
+  withKnownThinking,
+} from './openai-words.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
 
-export type OpenAITargetOptions = TargetOptions & OpenAIClientOptions & { readonly client?: OpenAI };
+/** Which of OpenAI's two APIs a target is called through. */
+export type OpenAIApi = 'chat' | 'responses';
+
+interface OpenAIOwnOptions {
+  /** A ready client. */
+  readonly client?: OpenAI;
+  /**
+   * `responses` for what only that API has: its hosted tools, and thoughts that are summed up or carried on. Requests that
+   * arrived as Responses then pass through untouched; nothing is stored unless the caller asks for it. Default: `chat`,
+   * which every vendor that resembles OpenAI has.
+   */
+  readonly api?: OpenAIApi;
+}
+
+export type OpenAITargetOptions = TargetOptions & OpenAIClientOptions & OpenAIOwnOptions;
 
 // biome-ignore format: reads as a list
 const CLIENT_KEYS = {
-  client: true, adminAPIKey: true, apiKey: true, baseURL: true, credential: true, dangerouslyAllowBrowser: true, dataResidency: true, defaultHeaders: true,
+  api: true, client: true, adminAPIKey: true, apiKey: true, baseURL: true, credential: true, dangerouslyAllowBrowser: true, dataResidency: true, defaultHeaders: true,
   defaultQuery: true, fetch: true, fetchOptions: true, logger: true, logLevel: true, organization: true, project: true, provider: true, webhookSecret: true,
   workloadIdentity: true, x509Transport: true,
-} as const satisfies Record<keyof OpenAIClientOptions | 'client', true>;
+} as const satisfies Record<keyof OpenAIClientOptions | keyof OpenAIOwnOptions, true>;
 
 /**
  * A model at OpenAI, or at any vendor that speaks its Chat Completions: Azure, Ollama, vLLM, Groq, Mistral, OpenRouter …
  * through `baseURL`. The key defaults to `OPENAI_API_KEY`. Requests that arrived as Chat Completions pass through
- * untouched but for `model`, and so do the answers.
+ * untouched but for `model`, and so do the answers; with `api: 'responses'` those that arrived as Responses do.
  */
 export const openai = (model: string, options: OpenAITargetOptions = {}): TargetSpec => {
-  const { client, routing } = splitOptions<OpenAIClientOptions & { client?: OpenAI }>(options, CLIENT_KEYS);
+  const { client: given, routing } = splitOptions<OpenAIClientOptions & OpenAIOwnOptions>(options, CLIENT_KEYS);
+  const { client, api = 'chat', ...clientOptions } = given;
   return {
     vendor: 'openai',
     model,
     options: routing,
-    connect: (name, params) => connect(client.client ?? new OpenAI(client), name, params),
+    connect: (name, params) => {
+      // From a file it may be anything.
+      const connect = Object.hasOwn(CONNECT, api) ? CONNECT[api] : undefined;
+      if (connect === undefined) throw new Error(`api: expected 'chat' or 'responses', and got '${api}'`);
+      return connect(client ?? new OpenAI(clientOptions), name, params);
+    },
   };
 };
 
-const connect = (client: OpenAI, model: string, params: ChatSettings | undefined): Provider => {
+const connectChat = (client: OpenAI, model: string, params: ChatSettings | undefined): Provider => {
   const dialect = dialectOf(client.baseURL, model);
 
   const ask = (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
@@ -81,7 +103,7 @@ const connect = (client: OpenAI, model: string, params: ChatSettings | undefined
     gaps: (request) => gaps(request, params, dialect),
     async send(request, call) {
       const text = await (await ask(request, false, call)).text();
-      const response = fromOpenAI(parse(text));
+      const response = fromOpenAI(parseBody(text));
       return passesThrough(request) ? { ...response, source: { format: FORMAT, body: text } } : response;
     },
     async *stream(request, call) {
@@ -93,31 +115,13 @@ const connect = (client: OpenAI, model: string, params: ChatSettings | undefined
   };
 };
 
+const CONNECT: Readonly<Record<OpenAIApi, typeof connectChat>> = { chat: connectChat, responses: connectResponses };
+
 const FORMAT = 'openai-chat';
 
 const passesThrough = ({ source }: ChatRequest): boolean => source?.format === FORMAT;
 
-/** What OpenAI's own servers, and those that only resemble them, have different words for. */
-interface Dialect {
-  /** Reasoning models refuse `max_tokens`, and the others know nothing else. */
-  readonly maxTokens: 'max_completion_tokens' | 'max_tokens';
-  readonly user: 'safety_identifier' | 'user';
-  readonly mostStops: number;
-  /** The model is known to take `reasoning_effort`. The others refuse a request that has it. */
-  readonly thinks: boolean;
-}
-
-const dialectOf = (baseURL: string, model: string): Dialect => ({
-  ...(/\/\/[^/]*(openai\.com|azure\.com)/.test(baseURL)
-    ? { maxTokens: 'max_completion_tokens', user: 'safety_identifier', mostStops: 4 }
-    : { maxTokens: 'max_tokens', user: 'user', mostStops: Number.POSITIVE_INFINITY }),
-  thinks: /(^|\/)(o\d|gpt-5|gpt-oss|codex)/.test(model),
-});
-
 // ── to the vendor ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Hears of everything that the translation leaves out, so that gaps and body cannot tell different stories. */
-type LeaveOut = (gap: Gap) => void;
 
 const gaps = (request: ChatRequest, params: ChatSettings | undefined, dialect: Dialect): readonly Gap[] => {
   // Everything can be said to the vendor whose format this is.
@@ -142,7 +146,7 @@ const toOpenAI = (
     return { ...body, ...(params.maxOutputTokens === undefined && limit), ...toSettings(params, dialect, () => {}) };
   }
   return {
-    ...(source === undefined ? request.extra : fromMessages(request, dialect, leaveOut)),
+    ...fromExtra(request, dialect, leaveOut),
     ...toSettings(
       source === undefined ? request : withKnownThinking(request, params, dialect, leaveOut),
       dialect,
@@ -152,33 +156,31 @@ const toOpenAI = (
   };
 };
 
-/** OpenAI refuses a longer name of a user, in characters. */
-const LONGEST_USER = 64;
-
-/** What has a word here of the fields that only Anthropic's Messages have. */
-const fromMessages = (request: ChatRequest, { user }: Dialect, leaveOut: LeaveOut): Body => {
-  const { metadata } = request.extra ?? {};
-  const id = isObject(metadata) ? textOf(metadata.user_id) : undefined;
-  const fits = id !== undefined && id.length <= LONGEST_USER;
-  for (const gap of extraGaps(request, fits ? ['metadata'] : [])) leaveOut(gap);
-  return fits ? { [user]: id } : {};
+/** What has a word here of the fields that only the caller's format has. */
+const fromExtra = (request: ChatRequest, dialect: Dialect, leaveOut: LeaveOut): Body | undefined => {
+  switch (request.source?.format) {
+    case 'anthropic-messages':
+      return fromMessages(request, dialect, leaveOut);
+    case 'openai-responses':
+      return fromResponses(request, dialect, leaveOut);
+    default:
+      return request.extra;
+  }
 };
 
-/**
- * Callers of Anthropic's Messages say how much to think as a matter of course. A model that cannot be told answers all the
- * same; of those that can, not all take `none`, and all take `low`. What the target's own settings say is left alone.
- */
-const withKnownThinking = (
-  request: ChatRequest,
-  params: ChatSettings = {},
-  { thinks }: Dialect,
-  leaveOut: LeaveOut,
-): ChatRequest => {
-  const { reasoningEffort, maxReasoningTokens, ...others } = request;
-  if (params.reasoningEffort !== undefined || params.maxReasoningTokens !== undefined) return request;
-  if (thinks) return reasoningEffort === 'none' ? { ...others, reasoningEffort: 'low' } : request;
-  if (reasoningEffort !== undefined && reasoningEffort !== 'none') leaveOut({ what: 'thinking', harmless: true });
-  return others;
+/** What Responses and Chat Completions say in the same words; at OpenAI itself all of it, elsewhere what others have too. */
+const SHARED_ELSEWHERE = ['user', 'verbosity'];
+const SHARED = [
+  ...SHARED_ELSEWHERE,
+  ...['prompt_cache_key', 'prompt_cache_retention', 'safety_identifier', 'service_tier', 'store'],
+];
+
+const fromResponses = (request: ChatRequest, { isOwn }: Dialect, leaveOut: LeaveOut): Body => {
+  const { extra = {} } = request;
+  // Chat Completions take notes only on what they store.
+  const shared = isOwn ? [...SHARED, ...(extra.store === true ? ['metadata'] : [])] : SHARED_ELSEWHERE;
+  for (const gap of extraGaps(request, shared)) leaveOut(gap);
+  return withoutUndefined(Object.fromEntries(shared.map((name) => [name, extra[name]])));
 };
 
 const toSettings = (settings: ChatSettings, { maxTokens, mostStops }: Dialect, leaveOut: LeaveOut): Body => {
@@ -202,14 +204,6 @@ const toSettings = (settings: ChatSettings, { maxTokens, mostStops }: Dialect, l
     response_format: toResponseFormat(settings.output),
     reasoning_effort: toEffort(settings),
   });
-};
-
-/** OpenAI counts thinking in words, not in tokens. The steps are ours. To leave the model to it is to say nothing. */
-const toEffort = ({ reasoningEffort, maxReasoningTokens }: ChatSettings): string | undefined => {
-  if (reasoningEffort !== undefined && reasoningEffort !== 'auto') return reasoningEffort;
-  if (maxReasoningTokens === undefined) return undefined;
-  if (maxReasoningTokens <= 2_048) return 'low';
-  return maxReasoningTokens <= 8_192 ? 'medium' : 'high';
 };
 
 const toResponseFormat = (output: ChatSettings['output']): Body | undefined => {
@@ -294,33 +288,6 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 /** A reason that this version does not know still means that the model finished. */
 const toFinishReason = (reason: string): FinishReason => FINISH_REASONS[reason] ?? 'stop';
 
-const parse = (text: string): Body => {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    throw brokenAnswer('openai', text.trim() === '' ? 'an empty body' : 'a body that is not JSON');
-  }
-  if (!isObject(body)) throw brokenAnswer('openai', 'a body that is no answer');
-  if (body.error !== undefined && body.error !== null) throw embeddedError(body.error);
-  return body;
-};
-
-const embeddedError = (error: unknown): ProviderFailure => {
-  const { message, type, code, param } = isObject(error) ? error : { message: String(error) };
-  return new ProviderFailure(
-    failureFromVendor({
-      vendor: 'openai',
-      // Proxies such as OpenRouter put the status of the vendor behind them here.
-      status: typeof code === 'number' && code >= 400 && code < 600 ? code : undefined,
-      message: textOf(message),
-      type: textOf(type),
-      code: textOf(code),
-      param: textOf(param),
-    }),
-  );
-};
-
 const fromOpenAI = (body: Body): ChatResponse => {
   const choice = Array.isArray(body.choices) ? body.choices[0] : undefined;
   if (!isObject(choice) || !isObject(choice.message)) throw brokenAnswer('openai', 'a body without choices');
@@ -375,7 +342,7 @@ async function* readEvents(
   try {
     for await (const frame of readServerSentEvents(body, isDone)) {
       done = isDone(frame);
-      const events = done || !frame.data ? [] : read.chunk(parseChunk(frame.data));
+      const events = done || !frame.data ? [] : read.chunk(parseEvent(frame.data));
       if (!passThrough) yield* events;
       else {
         const [first = { type: 'other' } as const, ...others] = events;
@@ -436,18 +403,6 @@ const createChunkReader = (choices: number): ChunkReader => {
   };
 };
 
-const parseChunk = (data: string): Body => {
-  let chunk: unknown;
-  try {
-    chunk = JSON.parse(data);
-  } catch {
-    throw brokenAnswer('openai', 'an event that is not JSON');
-  }
-  if (!isObject(chunk)) throw brokenAnswer('openai', 'an event that is no chunk');
-  if (chunk.error !== undefined && chunk.error !== null) throw embeddedError(chunk.error);
-  return chunk;
-};
-
 function* fromDelta(delta: Body): Generator<ChatEvent, void> {
   // vLLM, DeepSeek and others show what the model thinks under this name.
   const reasoning = textOf(delta.reasoning_content);
@@ -468,18 +423,3 @@ function* fromDelta(delta: Body): Generator<ChatEvent, void> {
     };
   }
 }
-
-const explain = (error: unknown, wire: Wire): Failure => {
-  if (!(error instanceof OpenAI.APIError) || error.status === undefined)
-    return failureFromUnknown('openai', error, wire);
-  const { message, type, code, param } = isObject(error.error) ? error.error : {};
-  return failureFromVendor({
-    vendor: 'openai',
-    status: error.status,
-    header: (name) => error.headers?.get(name),
-    message: textOf(message),
-    type: textOf(type),
-    code: textOf(code),
-    param: textOf(param),
-  });
-};

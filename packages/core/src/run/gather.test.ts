@@ -456,6 +456,33 @@ describe("the events of Anthropic's that pass through come to", () => {
   });
 });
 
+describe("the events of OpenAI's Responses come to", () => {
+  const event = (fields: Body): ChatEvent =>
+    other(new TextEncoder().encode(`event: x\r\ndata: ${JSON.stringify(fields)}\r\n\r\n`));
+  const bodyOf = (events: readonly ChatEvent[]): Body => {
+    const { source } = gathered([...events, stop]);
+    expect(source?.format).toBe('openai-responses');
+    return JSON.parse(source?.body ?? '');
+  };
+  const item = { type: 'message', id: 'msg_1', content: [] };
+  const created = event({ type: 'response.created', response: { id: 'resp_1', status: 'in_progress', output: [] } });
+  const done = event({ type: 'response.output_item.done', output_index: 0, item });
+
+  test.each(['completed', 'incomplete'])('the body that the last one holds, as it is: %s', (status) => {
+    const response = { id: 'resp_1', status, output: [item, { type: 'of_tomorrow' }], new: { a: 1 } };
+    expect(bodyOf([created, done, event({ type: `response.${status}`, response })])).toEqual(response);
+  });
+
+  test('the same where the last one leaves out the items', () => {
+    for (const output of [[], undefined]) {
+      const response = { id: 'resp_1', status: 'completed', ...(output && { output }) };
+      const keepalive = event({ type: 'response.keepalive' });
+      const body = bodyOf([created, keepalive, done, event({ type: 'response.completed', response })]);
+      expect(body).toEqual({ ...response, output: [item] });
+    }
+  });
+});
+
 describe('a request that is streamed in the place of a plain one', () => {
   const hi: ChatRequest = { messages: [{ role: 'user', content: [{ type: 'text', text: 'hi' }] }] };
   const passing = (body: Body): ChatRequest => ({ ...hi, extra: {}, source: { format: 'openai-chat', body } });
@@ -477,6 +504,11 @@ describe('a request that is streamed in the place of a plain one', () => {
 
   test("is the same in Anthropic's format, whose streams always tell", () => {
     const request: ChatRequest = { ...hi, source: { format: 'anthropic-messages', body: { model: 'm' } } };
+    expect(asStreamed(request)).toBe(request);
+  });
+
+  test('is the same in Responses, whose streams always tell', () => {
+    const request: ChatRequest = { ...hi, source: { format: 'openai-responses', body: { model: 'm', input: 'hi' } } };
     expect(asStreamed(request)).toBe(request);
   });
 

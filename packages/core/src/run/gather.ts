@@ -2,6 +2,7 @@ import type { ChatRequest, ToolCall, WireFormat } from '../decide/request.ts';
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import { addChunk, type Completion, completionOf, isAnotherCall, newCompletion } from './completion.ts';
 import { addMessageEvent, type MessageInParts, messageOf, newMessage } from './message.ts';
+import { addResponseEvent, isResponseEvent, newResponse, type ResponseInParts, responseBodyOf } from './responses.ts';
 
 /** A whole answer in the making, from the events of a stream. */
 export interface Whole {
@@ -16,8 +17,9 @@ export interface Whole {
   finishReason: FinishReason | undefined;
   stopSequence: string | undefined;
   usage: Usage | undefined;
-  /** The vendor's own body, where its bytes came with the events: one of OpenAI's, or one of Anthropic's. */
+  /** The vendor's own body, where its bytes came with the events: one of OpenAI's two, or one of Anthropic's. */
   completion: Completion | undefined;
+  response: ResponseInParts | undefined;
   message: MessageInParts | undefined;
 }
 
@@ -35,6 +37,7 @@ export const newWhole = (): Whole => ({
   stopSequence: undefined,
   usage: undefined,
   completion: undefined,
+  response: undefined,
   message: undefined,
 });
 
@@ -106,7 +109,13 @@ export const responseOf = (whole: Whole): ChatResponse => {
   };
 };
 
-const sourceOf = ({ completion, message }: Whole): { readonly format: WireFormat; readonly body: Body } | undefined => {
+const sourceOf = ({
+  completion,
+  response,
+  message,
+}: Whole): { readonly format: WireFormat; readonly body: Body } | undefined => {
+  const body = response && responseBodyOf(response);
+  if (body !== undefined) return { format: 'openai-responses', body };
   if (completion !== undefined) return { format: 'openai-chat', body: completionOf(completion) };
   if (message !== undefined) return { format: 'anthropic-messages', body: messageOf(message) };
   return undefined;
@@ -138,8 +147,12 @@ const addBytes = (whole: Whole, bytes: Uint8Array): void => {
   // Whatever is no event is for the provider to complain of: it has read the same bytes.
   if (!data.trimStart().startsWith('{')) return;
   const event: Record<string, unknown> = JSON.parse(data);
-  // Each of Anthropic's events says of what type it is; OpenAI's are all of one, and have choices.
-  if (typeof event.type === 'string' && !('choices' in event)) {
+  // Each event of Responses, and of Anthropic's, says of what type it is; those of Chat Completions are all of one, and
+  // have choices.
+  if (isResponseEvent(event)) {
+    whole.response ??= newResponse();
+    addResponseEvent(whole.response, event);
+  } else if (typeof event.type === 'string' && !('choices' in event)) {
     whole.message ??= newMessage();
     addMessageEvent(whole.message, event);
   } else {

@@ -2,7 +2,7 @@ import type { Attempt } from '../decide/attempt.ts';
 import { earnLastResorts, noteOutcome } from '../decide/budget.ts';
 import type { Course } from '../decide/course.ts';
 import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
-import { conditionOf } from '../decide/health/health.ts';
+import { closedGateOf, conditionOf } from '../decide/health/health.ts';
 import {
   type Ask,
   type HealthChange,
@@ -162,7 +162,9 @@ export class Journal {
   }
 
   #emitTrouble(type: (typeof EVENTS)[keyof typeof EVENTS], { id, health }: Member, atMs: number): void {
-    const { reason, untilMs } = conditionOf(health, atMs);
+    // A gate may close on a target that is left alone for longer for another reason.
+    const { reason, untilMs } =
+      type === 'target-gated' ? (closedGateOf(health, atMs) ?? {}) : conditionOf(health, atMs);
     if (reason === undefined || untilMs === undefined) return;
     this.#emit({ type, atMs, route: this.#route, target: id, reason, untilMs });
   }

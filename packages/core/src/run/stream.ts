@@ -63,7 +63,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
   const breakOff = (failure: Failure): BrokeOff => {
     over = true;
     journal.brokeOff(flight.attempt, failure);
-    flight.controller.abort();
+    abortLater(flight.controller);
     return new BrokeOff(failure);
   };
   try {
@@ -107,6 +107,12 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     opened.rest?.return?.()?.catch(() => {});
   }
 }
+
+/**
+ * From an empty stack: the reason of an abort remembers who called, and Anthropic's SDK holds on to it for as long as the
+ * body lives, which the caller's closures keep alive in turn.
+ */
+const abortLater = (controller: AbortController): void => queueMicrotask(() => controller.abort());
 
 const LEFT: Failure = { kind: 'aborted', message: 'the caller left' };
 

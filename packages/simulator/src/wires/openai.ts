@@ -8,20 +8,12 @@ import {
   type Turn,
   tokensOf,
 } from '../answer.ts';
-import { isObject, type JsonObject } from '../json.ts';
+import type { JsonObject } from '../json.ts';
 import type { Allowance } from '../limit.ts';
-import { optional, type Reader, reader, show } from '../reader.ts';
-import {
-  BAD_KEY,
-  bearer,
-  MISSING_MODEL,
-  Rejection,
-  type Stamp,
-  type StreamEvent,
-  serverSentEvent,
-  type Wire,
-  type WireRequest,
-} from '../wire.ts';
+import { optional } from '../reader.ts';
+import { type Stamp, type StreamEvent, serverSentEvent, type Wire } from '../wire.ts';
+import { checkEnvelope, EFFORTS, read, readToolName, reject } from './openai-reader.ts';
+import { RESPONSES_PATH, responses } from './openai-responses.ts';
 
 const PATH = '/v1/chat/completions';
 
@@ -29,7 +21,8 @@ const PATH = '/v1/chat/completions';
 export const openai: Wire = {
   name: 'openai',
   contentType: { json: 'application/json', stream: 'text/event-stream; charset=utf-8' },
-  read: (request) => readBody(checkEnvelope(request)),
+  at: (path) => (path === RESPONSES_PATH ? { ...openai, ...responses } : openai),
+  read: (request) => readBody(checkEnvelope(request, PATH)),
 
   print: (answer, _question, stamp) => ({
     ...envelope('chat.completion', answer, stamp),
@@ -191,35 +184,6 @@ const duration = (ms: number): string => {
   return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${Math.ceil(seconds % 60)}s`;
 };
 
-const reject = (message: string, param?: string, code?: string, status = 400): never => {
-  throw new Rejection({ status, message, ...(param && { param }), ...(code && { code }) });
-};
-
-const read: Reader = reader((path, expected, got) =>
-  got === undefined
-    ? reject(`Missing required parameter: '${path}'.`, path, 'missing_required_parameter')
-    : reject(`Invalid value for '${path}': expected ${expected}, but got ${show(got)}.`, path, 'invalid_value'),
-);
-
-/** What has to be right before anybody looks at the question. */
-const checkEnvelope = ({ method, path, headers, body }: WireRequest): JsonObject => {
-  if (path !== PATH) return reject(`Invalid URL (${method} ${path})`, undefined, undefined, 404);
-  if (method !== 'POST') return reject(`Not allowed to ${method} on ${path}.`, undefined, 'method_not_supported', 405);
-  const key = bearer(headers);
-  if (key === undefined) return reject("You didn't provide an API key.", undefined, 'invalid_api_key', 401);
-  if (key === BAD_KEY) return reject(`Incorrect API key provided: ${key}.`, undefined, 'invalid_api_key', 401);
-  if (!isObject(body)) return reject('We could not parse the JSON body of your request.');
-  const model = read.text(body.model, 'model');
-  return model === MISSING_MODEL
-    ? reject(
-        `The model \`${model}\` does not exist or you do not have access to it.`,
-        undefined,
-        'model_not_found',
-        404,
-      )
-    : body;
-};
-
 // biome-ignore format: one word after the other
 const PARAMETERS = new Set([
   'audio', 'frequency_penalty', 'function_call', 'functions', 'logit_bias', 'logprobs', 'max_completion_tokens',
@@ -269,7 +233,6 @@ const readBody = (body: JsonObject): Question => {
   };
 };
 
-const EFFORTS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool'] as const;
 
 const readMessages = (value: unknown): readonly Turn[] => {
@@ -346,21 +309,12 @@ const readToolCalls = (value: unknown, path: string): readonly { id: string; tex
     return { id: read.text(call.id, `${path}[${i}].id`), text: `${name}(${args})` };
   });
 
-const TOOL_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
-
 const readTools = (value: unknown): readonly Tool[] =>
   read.list(value, 'tools', { min: 1, max: 128 }).map((item, i) => {
     const tool = read.object(item, `tools[${i}]`);
     read.oneOf(tool.type, `tools[${i}].type`, ['function']);
     const definition = read.object(tool.function, `tools[${i}].function`);
-    const name = read.text(definition.name, `tools[${i}].function.name`);
-    if (!TOOL_NAME.test(name)) {
-      reject(
-        `Invalid 'tools[${i}].function.name': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.`,
-        `tools[${i}].function.name`,
-        'invalid_value',
-      );
-    }
+    const name = readToolName(definition.name, `tools[${i}].function.name`);
     const path = `tools[${i}].function.parameters`;
     return { name, parameters: optional(definition.parameters, (given) => read.object(given, path)) ?? {} };
   });

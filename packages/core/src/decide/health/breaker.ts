@@ -135,7 +135,7 @@ export const beginProbe = (breaker: Breaker, nowMs: number): void => {
  */
 export const dropProbe = (breaker: Breaker, inVain: boolean, nowMs: number, dice: Dice): void => {
   breaker.standing = 'cooling';
-  breaker.untilMs = inVain ? nowMs + spread(FIRST_COOLING_MS, breaker.settings.longestCoolingMs, dice) : nowMs;
+  breaker.untilMs = inVain ? nowMs + spreadFirst(breaker, dice) : nowMs;
   breaker.epoch += 1;
 };
 
@@ -153,6 +153,7 @@ export const noteLateness = (breaker: Breaker, evidence: Evidence, nowMs: number
   if (breaker.standing === 'cooling' || breaker.standing === 'probing') return false;
   evidence.counted = note(breaker, 'slow', nowMs);
   if (isBad(breaker.window, nowMs) === undefined) return false;
+  breaker.midway = false;
   cool(breaker, 'slow', nowMs, dice);
   return true;
 };
@@ -235,7 +236,7 @@ export const suspect = (breaker: Breaker, reason: BreakerReason, nowMs: number, 
   breaker.standing = 'suspect';
   breaker.suspectedAtMs = nowMs;
   breaker.reason = reason;
-  breaker.untilMs = nowMs + spread(FIRST_COOLING_MS, breaker.settings.longestCoolingMs, dice);
+  breaker.untilMs = nowMs + spreadFirst(breaker, dice);
 };
 
 const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice): boolean => {
@@ -280,6 +281,10 @@ const nextCoolingMs = ({ standing, coolingMs, sinceMs, settings }: Breaker, nowM
   if (standing !== 'ramping' && nowMs - sinceMs >= FORGIVEN_AFTER_MS) return firstMs;
   return Math.max(firstMs, coolingMs);
 };
+
+/** The first cooling, spread. */
+const spreadFirst = ({ settings: { longestCoolingMs } }: Breaker, dice: Dice): number =>
+  spread(Math.min(FIRST_COOLING_MS, longestCoolingMs), longestCoolingMs, dice);
 
 /** A fifth up or down, so that many processes do not probe together, and no longer than the longest. */
 const spread = (ms: number, longestMs: number, dice: Dice): number => {

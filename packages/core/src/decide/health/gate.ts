@@ -73,7 +73,6 @@ export const closeGate = (
   gate.untilMs = Math.max(gate.untilMs, nowMs + waitMs);
   gate.reason = failure.kind;
   gate.closedAtMs = nowMs;
-  gate.trial = undefined;
 };
 
 const withSpread = (ms: number, dice: Dice): number => ms + Math.min(SPREAD.share * ms, SPREAD.mostMs) * dice();

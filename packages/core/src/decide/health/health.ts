@@ -125,6 +125,17 @@ export const probedAtMs = ({ breaker, gates }: TargetHealth): number => {
 
 export const GATE_NAMES: readonly ['limit', 'key', 'access', 'model'] = ['limit', 'key', 'access', 'model'];
 
+/** The gate that keeps everybody out for longest, if one does. */
+export const closedGateOf = ({ gates }: TargetHealth, nowMs: number): Gate | undefined => {
+  let last: Gate | undefined;
+  for (const name of GATE_NAMES) {
+    const gate = gates[name];
+    const isClosed = gateState(gate, Number.POSITIVE_INFINITY, nowMs) === 'closed';
+    if (isClosed && (last === undefined || gate.untilMs > last.untilMs)) last = gate;
+  }
+  return last;
+};
+
 /** What a target's page says. */
 export interface Condition {
   readonly standing: Standing;

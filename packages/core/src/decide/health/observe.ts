@@ -134,7 +134,7 @@ export const observeFailure = (
     // Refused for its size alone, it says nothing of smaller ones.
     const leastTokens = rule.gate === 'limit' && takesSmaller(wire.header) ? tokensOf(need) : 0;
     closeGate(gates[rule.gate], failure, { startedAtMs, leastTokens }, nowMs, dice);
-    change = 'gated';
+    change ??= 'gated';
   }
   // A probe that was refused for its key or its request has told nothing about the model, and makes room for the next.
   if (rule.effect !== 'strike' && isProbing(health, attempt)) {
