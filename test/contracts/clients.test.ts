@@ -1,9 +1,10 @@
 import { createServer } from 'node:http';
 import Anthropic from '@anthropic-ai/sdk';
 import { createAdaptorServer } from '@hono/node-server';
-import { createRouter, type RouterConfig } from '@switchyard/core';
+import { createRouter, type RouterConfig, type TargetSpec } from '@switchyard/core';
 import { anthropic } from '@switchyard/core/anthropic';
 import { openai } from '@switchyard/core/openai';
+import type { TargetOptions } from '@switchyard/core/provider';
 import { switchyard } from '@switchyard/hono';
 import type { HandlerOptions } from '@switchyard/http';
 import { type SimulatedVendor, type Simulator, startSimulator } from '@switchyard/simulator';
@@ -698,5 +699,422 @@ describe('the anthropic client', () => {
       for await (const { type } of stream) if (type === 'content_block_delta') break;
       await vi.waitFor(() => expect(vendor.lastCalls.at(-1)?.outcome).toBe('aborted'), { timeout: 5_000 });
     }
+  });
+});
+
+describe('the openai client, through Responses', () => {
+  let simulators: readonly [Simulator, Simulator];
+  const open: RunningServer[] = [];
+
+  beforeAll(async () => {
+    simulators = [await startSimulator({ seed: 4 }), await startSimulator({ seed: 5 })];
+  });
+  afterEach(async () => {
+    for (const server of open.splice(0)) await server.close();
+    for (const { vendors } of simulators) for (const vendor of Object.values(vendors)) vendor.heal();
+  });
+  afterAll(async () => {
+    for (const simulator of simulators) await simulator.close();
+  });
+
+  /** OpenAI, called through its Responses as well. */
+  const own = (timeouts: TargetOptions['timeouts'] = {}): TargetSpec =>
+    openai('gpt-5', {
+      id: 'own',
+      api: 'responses',
+      apiKey: 'any-key',
+      baseURL: `${simulators[0].vendors.openai.url}/v1`,
+      timeouts,
+    });
+
+  const ROUTES = ['own', ...PROVIDERS] as const;
+  type RouteName = (typeof ROUTES)[number];
+
+  /** A client of a server with a route for each provider, for `own`, and one, `chat`, for both, at two vendors. */
+  const connected = async (timeouts: TargetOptions['timeouts'] = {}): Promise<{ client: OpenAI; url: string }> => {
+    const each = PROVIDERS.map((provider) => [provider, { pool: [simulated(simulators[0], provider)] }] as const);
+    const pool = [own(timeouts), simulated(simulators[1], 'anthropic')];
+    const routes = { ...Object.fromEntries(each), own: { pool: [own()] }, chat: { pool } };
+    const server = await serve(routes);
+    open.push(server);
+    const client = new OpenAI({ baseURL: `${server.url}/llm/v1`, apiKey: 'the-team-s-own', maxRetries: 0 });
+    return { client, url: server.url };
+  };
+
+  const vendorBehind = (route: RouteName): SimulatedVendor =>
+    simulators[0].vendors[route === 'own' ? 'openai' : vendorOf(route)];
+
+  const tools: OpenAI.Responses.FunctionTool[] = [
+    {
+      type: 'function',
+      name: 'get_weather',
+      description: 'The weather in a city.',
+      parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
+      strict: false,
+    },
+  ];
+  const question: OpenAI.Responses.EasyInputMessage = {
+    role: 'user',
+    content: 'What is the weather in Berlin, twice?',
+  };
+
+  describe.each(ROUTES)('over %s', (model) => {
+    test('gets an answer', async () => {
+      const { client } = await connected();
+      const answer = await client.responses.create({ model, instructions: 'Be brief.', input: 'hi' });
+      expect(answer).toMatchObject({ object: 'response', status: 'completed', error: null, incomplete_details: null });
+      expect(answer.output).toMatchObject([{ type: 'message', role: 'assistant', status: 'completed' }]);
+      expect(answer.output_text).toContain('"hi"');
+      const { input_tokens = 0, output_tokens = 0, total_tokens } = answer.usage ?? {};
+      expect(input_tokens).toBeGreaterThan(0);
+      expect(total_tokens).toBe(input_tokens + output_tokens);
+      expect(JSON.stringify(vendorBehind(model).requests.at(-1)?.body)).toContain('Be brief.');
+      expect(JSON.stringify(vendorBehind(model).requests.at(-1))).not.toContain('own');
+    });
+
+    test('gets a stream: every event of the sequence, numbered, and the response that they add up to', async () => {
+      const { client } = await connected();
+      const events: string[] = [];
+      const numbers: number[] = [];
+      const stream = client.responses.stream({ model, input: 'hi' });
+      for await (const { type, sequence_number } of stream) {
+        numbers.push(sequence_number);
+        if (events.at(-1) !== type) events.push(type);
+      }
+      expect(events).toEqual([
+        ...['response.created', 'response.in_progress', 'response.output_item.added', 'response.content_part.added'],
+        ...['response.output_text.delta', 'response.output_text.done', 'response.content_part.done'],
+        ...['response.output_item.done', 'response.completed'],
+      ]);
+      expect(numbers).toEqual(numbers.map((_, i) => i));
+      const streamed = await stream.finalResponse();
+      const plain = await client.responses.create({ model, input: 'hi' });
+      expect(streamed.output_text).toBe(plain.output_text);
+      expect(streamed).toMatchObject({ model: plain.model, status: 'completed' });
+      expect(streamed.usage).toEqual(plain.usage);
+    });
+
+    test('gets tool calls, plain or streamed, returns what the tools said, and gets the answer', async () => {
+      const { client } = await connected();
+      const params = { model, tools, input: [question] };
+      const asked = await client.responses.create(params);
+      const streamed = await client.responses.stream(params).finalResponse();
+      for (const { status, output } of [asked, streamed as OpenAI.Responses.Response]) {
+        expect(status).toBe('completed');
+        const calls = output.flatMap((item) => (item.type === 'function_call' ? [item] : []));
+        expect(calls).toMatchObject([
+          { name: 'get_weather', arguments: '{"city":"some city"}' },
+          { name: 'get_weather', arguments: '{"city":"some city"}' },
+        ]);
+        const input: OpenAI.Responses.ResponseInputItem[] = [
+          question,
+          ...(output as OpenAI.Responses.ResponseInputItem[]),
+          ...calls.map(({ call_id }, i) => ({
+            type: 'function_call_output' as const,
+            call_id,
+            output: i === 0 ? '20 °C' : [{ type: 'input_text' as const, text: 'no such city' }],
+          })),
+        ];
+        const answer = await client.responses.create({ ...params, input });
+        expect(answer.output_text).toMatch(/20 °C.*no such city/);
+      }
+    });
+
+    test('makes the model call a tool, or none', async () => {
+      const { client } = await connected();
+      const choice = { type: 'function', name: 'get_weather' } as const;
+      for (const tool_choice of [choice, 'required'] as const) {
+        const forced = await client.responses.create({ model, tools, tool_choice, input: 'hi' });
+        expect(forced.output.at(-1)).toMatchObject({ type: 'function_call', name: 'get_weather' });
+      }
+      const none = await client.responses.create({ model, tools, tool_choice: 'none', input: [question] });
+      expect(none.output_text).not.toBe('');
+    });
+
+    test('shows images, gets a schema filled in, and is cut at its limit', async () => {
+      const { client } = await connected();
+      const image = { type: 'input_image', detail: 'auto', image_url: 'data:image/png;base64,iVBORw0KGgo=' } as const;
+      const looked = await client.responses.create({
+        model,
+        input: [{ role: 'user', content: [{ type: 'input_text', text: 'Look.' }, image] }],
+      });
+      expect(looked.output_text).toContain('1 image');
+      const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+      const format = { type: 'json_schema', name: 'city', schema } as const;
+      const typed = await client.responses.parse({ model, input: 'hi', text: { format } });
+      expect(JSON.parse(typed.output_text)).toEqual({ city: 'some city' });
+      const params = { model, input: 'hi', max_output_tokens: 16 };
+      const short = await client.responses.create(params);
+      const streamed = await client.responses.stream(params).finalResponse();
+      for (const { status, incomplete_details, output } of [short, streamed]) {
+        expect([status, incomplete_details?.reason]).toEqual(['incomplete', 'max_output_tokens']);
+        expect(output).toMatchObject([{ type: 'message', status: 'incomplete' }]);
+      }
+    });
+
+    test('throws for a mistake of its own what it throws at OpenAI', async () => {
+      const { client } = await connected();
+      const error = await thrown(client.responses.create({ model, input: 'hi', temperature: -1, top_p: 0.5 }));
+      expect(error).toBeInstanceOf(BadRequestError);
+      expect(error.message).toContain('temperature');
+    });
+
+    test('throws in the middle of a stream that breaks off, after what had come', async () => {
+      const { client, url } = await connected();
+      vendorBehind(model).break({ kind: 'cut', afterEvents: 6 });
+      let words = '';
+      const stream = await client.responses.create({ model, input: 'hi', stream: true });
+      const read = async (): Promise<void> => {
+        for await (const event of stream) if (event.type === 'response.output_text.delta') words += event.delta;
+      };
+      expect(await thrown(read())).toMatchObject({ status: undefined, code: 'answer_broke_off' });
+      expect(words).not.toBe('');
+      // Those that wait for the last event of the response get that too.
+      const events = await eventsOf(url, { model, input: 'hi', stream: true });
+      expect(events.slice(-2).map(({ type }) => type)).toEqual(['error', 'response.failed']);
+      expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, i) => i));
+      const [created] = events;
+      const failed = events.at(-1) as { response: { id: string } };
+      expect(failed).toMatchObject({
+        response: { object: 'response', status: 'failed', error: { code: 'server_error' } },
+      });
+      expect(failed.response.id).toBe((created as typeof failed).response.id);
+    });
+  });
+
+  const thrown = async (call: PromiseLike<unknown>): Promise<APIError> => {
+    const error = await Promise.resolve(call).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (!(error instanceof APIError)) throw new Error('expected an APIError', { cause: error });
+    return error;
+  };
+
+  const post = (url: string, body: object): Promise<Response> =>
+    fetch(`${url}/llm/v1/responses`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+
+  const eventsOf = async (url: string, body: object): Promise<Record<string, unknown>[]> => {
+    const text = await (await post(url, body)).text();
+    return [...text.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
+  };
+
+  test.each([
+    ['status', { kind: 'status', status: 503 }],
+    ['an empty body', { kind: 'empty' }],
+    ['an error after response.created', { kind: 'error-before-content' }],
+    ['a cut before content', { kind: 'cut', afterEvents: 3 }],
+    ['bytes that are no JSON', { kind: 'malformed-chunk', afterEvents: 2 }],
+    ['silence after response.created', { kind: 'stall', afterEvents: 2 }],
+  ] as const)('gets the same from another vendor after %s, and sees nothing of the first', async (_, fault) => {
+    const { client, url } = await connected({ firstContent: '300ms', answer: '300ms' });
+    simulators[0].vendors.openai.break(fault);
+    const events = await eventsOf(url, { model: 'chat', input: 'hi', stream: true });
+    expect(events.filter(({ type }) => type === 'response.created')).toMatchObject([
+      { sequence_number: 0, response: { model: 'claude-sonnet-5-5' } },
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'response.completed' });
+    const { data, response } = await client.responses.create({ model: 'chat', input: 'hi' }).withResponse();
+    expect(data.model).toBe('claude-sonnet-5-5');
+    expect(response.headers.get('x-switchyard-target')).toBe('anthropic/claude-sonnet-5-5');
+  });
+
+  test('a stream that stalls, or that ends without its last event, is no answer', async () => {
+    const { url } = await connected({ idle: '200ms' });
+    for (const fault of [
+      { kind: 'stall', afterEvents: 7 },
+      { kind: 'no-end-marker' },
+      { kind: 'error-after-content' },
+    ] as const) {
+      simulators[0].vendors.openai.break(fault);
+      const events = await eventsOf(url, { model: 'chat', input: 'hi', stream: true });
+      expect(events.some(({ type }) => type === 'response.output_text.delta')).toBe(true);
+      expect(events.slice(-2)).toMatchObject([
+        { type: 'error', code: 'answer_broke_off' },
+        { type: 'response.failed', response: { status: 'failed' } },
+      ]);
+      expect(events.some(({ type }) => type === 'response.completed')).toBe(false);
+    }
+  });
+
+  test('goes on at another vendor, and comes back, with all that was said, thought and called', async () => {
+    const params = { model: 'chat', tools, reasoning: { effort: 'low', summary: 'auto' } } as const;
+    let input: OpenAI.Responses.ResponseInputItem[] = [question];
+    const answers: string[] = [];
+    for (const isDown of [false, true, false, true]) {
+      if (isDown) simulators[0].vendors.openai.break({ kind: 'status', status: 503 });
+      else simulators[0].vendors.openai.heal();
+      // A target that failed is left alone for a while; this is not what is looked at here.
+      const { client } = await connected();
+      const { model, output } = await client.responses.create({ ...params, tools, input });
+      answers.push(model);
+      if (!isDown) expect(output[0]?.type).toBe('reasoning');
+      const results = output.flatMap((item) =>
+        item.type === 'function_call'
+          ? [{ type: 'function_call_output' as const, call_id: item.call_id, output: '20 °C' }]
+          : [],
+      );
+      input = [
+        ...input,
+        ...(output as OpenAI.Responses.ResponseInputItem[]),
+        ...(results.length > 0 ? results : [question]),
+      ];
+    }
+    expect(answers).toEqual(['gpt-5', 'claude-sonnet-5-5', 'gpt-5', 'claude-sonnet-5-5']);
+  });
+
+  test('gives OpenAI back what it thought, encrypted, and nothing that others thought', async () => {
+    const { client } = await connected();
+    const params = {
+      reasoning: { effort: 'low', summary: 'auto' },
+      include: ['reasoning.encrypted_content'],
+      store: false,
+    } as const;
+    const asked = (): unknown => simulators[0].vendors.openai.requests.at(-1)?.body;
+    const first = await client.responses.create({ ...params, include: [...params.include], model: 'own', input: 'hi' });
+    const items = first.output as OpenAI.Responses.ResponseInputItem[];
+    expect(items[0]).toMatchObject({ type: 'reasoning', encrypted_content: expect.stringMatching(/^gAAAA/) });
+    const back = { role: 'user', content: 'and now?' } as const;
+    await client.responses.create({ model: 'own', input: [...items, back] });
+    expect(asked()).toMatchObject({ store: false, input: [...items, back] });
+    const other = await client.responses.create({ model: 'cohere', reasoning: params.reasoning, input: 'hi' });
+    const streamed = await client.responses
+      .stream({ model: 'cohere', reasoning: params.reasoning, input: 'hi' })
+      .finalResponse();
+    for (const { output } of [other, streamed]) {
+      expect(output.map(({ type }) => type)).toEqual(['reasoning', 'message']);
+      expect(output[0]).toMatchObject({
+        summary: [{ type: 'summary_text', text: expect.stringContaining('The user') }],
+      });
+      await client.responses.create({
+        model: 'own',
+        input: [...(output as OpenAI.Responses.ResponseInputItem[]), back],
+      });
+      expect(asked()).toMatchObject({ input: [{ type: 'message', role: 'assistant' }, back] });
+      expect(JSON.stringify(asked())).not.toContain('switchyard');
+    }
+  });
+
+  test('says at OpenAI whatever it likes, and stores nothing unless it says so', async () => {
+    const { client } = await connected();
+    const params = {
+      input: 'hi',
+      metadata: { a: 'b' },
+      tools: [{ type: 'web_search' }],
+      truncation: 'auto',
+      service_tier: 'flex',
+      prompt_cache_key: 'k',
+      text: { verbosity: 'low' },
+      user: 'u',
+    } as const;
+    const { data, response } = await client.responses
+      .create({ ...params, tools: [...params.tools], model: 'chat' })
+      .withResponse();
+    expect(data.model).toBe('gpt-5');
+    const [vendor, other] = [simulators[0].vendors.openai, simulators[1].vendors.anthropic];
+    expect(vendor.requests.at(-1)).toMatchObject({ path: '/v1/responses' });
+    expect(vendor.requests.at(-1)?.body).toEqual({ ...params, model: 'gpt-5', store: false });
+    expect(response.headers.get('x-switchyard-trace')).toContain('skipped="cannot express tool of type web_search');
+    await client.responses.create({ model: 'own', input: 'hi', store: true });
+    expect(vendor.requests.at(-1)?.body).toEqual({ model: 'gpt-5', input: 'hi', store: true });
+    vendor.break({ kind: 'status', status: 503 });
+    const { tools: _, ...others } = params;
+    const { text: __, ...shared } = others;
+    const elsewhere = await client.responses.create({ ...shared, model: 'chat' }).withResponse();
+    expect(elsewhere.response.headers.get('x-switchyard-trace')).toContain(
+      'dropped="metadata truncation service_tier prompt_cache_key"',
+    );
+    expect(other.requests.at(-1)?.body).toMatchObject({ metadata: { user_id: 'u' } });
+  });
+
+  test('is told at once what would need a memory, and nobody is asked', async () => {
+    const { client } = await connected();
+    const before = simulators[0].vendors.openai.calls;
+    for (const [field, params] of [
+      ['previous_response_id', { previous_response_id: 'resp_1', input: 'hi' }],
+      ['conversation', { conversation: 'conv_1', input: 'hi' }],
+      ['background', { background: true, input: 'hi' }],
+      ['input[0]', { input: [{ type: 'item_reference', id: 'msg_1' }] }],
+    ] as const) {
+      const body = { model: 'chat', ...params } as OpenAI.Responses.ResponseCreateParamsNonStreaming;
+      const error = await thrown(client.responses.create(body));
+      expect(error).toBeInstanceOf(BadRequestError);
+      expect(error.message).toContain(`${field}: answers are not stored here`);
+    }
+    expect(simulators[0].vendors.openai.calls).toBe(before);
+  });
+
+  test('gets what OpenAI sent byte for byte, whatever is in it', async () => {
+    const done = {
+      id: 'resp_1',
+      object: 'response',
+      status: 'completed',
+      output: [{ type: 'of_tomorrow' }],
+      usage: null,
+    };
+    const frames = [
+      ['response.created', { response: { ...done, status: 'in_progress', output: [] } }],
+      ['response.output_item.added', { output_index: 0, item: { type: 'of_tomorrow', words: 'Grüße' } }],
+      ['response.tomorrow', { output_index: 0 }],
+      ['response.completed', { response: done }],
+    ] as const;
+    const stream = frames
+      .map(([type, data]) => `event: ${type}\r\ndata: ${JSON.stringify({ type, ...data })}\r\n\r\n`)
+      .join(': a comment\n\n');
+    const plain = `{ "new": 1e2, ${JSON.stringify(done).slice(1)}`;
+    const vendor = await running(
+      createServer(async (request, response) => {
+        let asked = '';
+        for await (const chunk of request) asked += chunk;
+        const isStream = JSON.parse(asked).stream === true;
+        const bytes = Buffer.from(isStream ? stream : plain);
+        response.writeHead(200, { 'content-type': isStream ? 'text/event-stream' : 'application/json' });
+        for (let at = 0; at < bytes.length; at += 50) {
+          response.write(bytes.subarray(at, at + 50));
+          await new Promise(setImmediate);
+        }
+        response.end();
+      }),
+    );
+    const target = openai('gpt-5', { api: 'responses', apiKey: 'k', baseURL: `${vendor.url}/v1` });
+    for (const upstream of ['match', 'stream'] as const) {
+      const server = await serve({ chat: { pool: [target], upstream } });
+      open.push(server);
+      const answer = await (await post(server.url, { model: 'chat', input: 'hi' })).text();
+      if (upstream === 'match') expect(answer).toBe(plain);
+      else expect(JSON.parse(answer)).toEqual(done);
+      expect(await (await post(server.url, { model: 'chat', input: 'hi', stream: true })).text()).toBe(stream);
+    }
+    open.push(vendor);
+  });
+
+  test('a caller of Chat Completions, or of Messages, gets an answer from a target that is called through Responses', async () => {
+    const { client, url } = await connected();
+    const messages: Message[] = [{ role: 'user', content: 'What is the weather in Berlin?' }];
+    const chatTools: OpenAI.ChatCompletionFunctionTool[] = [
+      { type: 'function', function: { name: 'get_weather', parameters: { type: 'object', properties: {} } } },
+    ];
+    const asked = await client.chat.completions.create({ model: 'own', messages, tools: chatTools });
+    const calls = asked.choices[0]?.message.tool_calls ?? [];
+    expect(calls).toMatchObject([{ type: 'function', function: { name: 'get_weather' } }]);
+    const results = calls.map(({ id }): Message => ({ role: 'tool', tool_call_id: id, content: '20 °C' }));
+    const params = { model: 'own', messages: [...messages, asked.choices[0]?.message as Message, ...results] };
+    const answer = await client.chat.completions.stream({ ...params, tools: chatTools }).finalChatCompletion();
+    expect(answer.choices[0]).toMatchObject({
+      finish_reason: 'stop',
+      message: { content: expect.stringContaining('20 °C') },
+    });
+    expect(simulators[0].vendors.openai.requests.at(-1)).toMatchObject({
+      path: '/v1/responses',
+      body: { store: false },
+    });
+    const anthropicClient = new Anthropic({ baseURL: `${url}/llm`, apiKey: 'k', maxRetries: 0, logLevel: 'off' });
+    const asking = { model: 'own', max_tokens: 64, messages: [{ role: 'user' as const, content: 'hi' }] };
+    const message = await anthropicClient.messages.stream(asking).finalMessage();
+    expect(message).toMatchObject({ model: 'gpt-5', stop_reason: 'end_turn' });
   });
 });

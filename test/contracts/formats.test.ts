@@ -6,6 +6,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as chatCompletions from '../../packages/http/src/formats/chat-completions.ts';
 import * as messages from '../../packages/http/src/formats/messages.ts';
+import * as responses from '../../packages/http/src/formats/responses.ts';
 
 // A body that is read into neutral words, and said again in the same format, says the same: nothing that two vendors have
 // words for is lost or changed on the way. Bodies that pass through do not take this way; those that go elsewhere do.
@@ -534,6 +535,268 @@ describe('Chat Completions', () => {
         const printed = await textOf(chatCompletions.printStream(eventsOf(target, frames), call, SERVED));
         expect(dataOf(printed).map((data) => ({ ...data, created: 0 }))).toEqual(chunks);
         expect(printed.endsWith('data: [DONE]\n\n')).toBe(true);
+      }),
+      runs,
+    ));
+});
+
+// ── Responses ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+describe('Responses', () => {
+  const target = (fetch: Fetch): TargetSpec =>
+    openai('m', {
+      api: 'responses',
+      apiKey: 'k',
+      baseURL: 'http://vendor/v1',
+      fetch: fetch as typeof globalThis.fetch,
+    });
+
+  const shown = aText.map((text) => ({ type: 'input_text', text }));
+  const aPart = fc.oneof(
+    shown,
+    fc.record(
+      { type: fc.constant('input_image'), image_url: fc.webUrl(), detail: fc.constantFrom('low', 'high', 'auto') },
+      { requiredKeys: ['type', 'image_url'] },
+    ),
+    fc.oneof(
+      fc.record({
+        type: fc.constant('input_file'),
+        file_data: aBase64.map((data) => `data:application/pdf;base64,${data}`),
+        filename: aText,
+      }),
+      fc.webUrl().map((file_url) => ({ type: 'input_file', file_url })),
+      aName.map((file_id) => ({ type: 'input_file', file_id })),
+    ),
+  );
+  const told = (role: string, content: Body[]): Body => ({ type: 'message', role, content });
+  const spoken = some(
+    aText.map((text) => ({ type: 'output_text', text })),
+    2,
+    1,
+  ).map((content) => told('assistant', content));
+  const anOutput = fc.oneof(
+    fc.string(),
+    some(aPart, 3, 2),
+    aPart.filter(({ type }) => type !== 'input_text').map((part) => [part]),
+  );
+  const aCall = fc.record({ name: aName, arguments: fc.string(), output: anOutput });
+
+  /** What the assistant says comes before what it calls, and the results of all its calls behind them. */
+  const aTurn = fc
+    .record({ said: fc.option(spoken, { nil: undefined }), calls: some(aCall), next: some(aPart, 2, 1) })
+    .map(({ said, calls, next }) => (from: number): Body[] => [
+      ...(said === undefined ? [] : [said]),
+      ...calls.map(({ output: _, ...call }, i) => ({ type: 'function_call', call_id: `call_${from}_${i}`, ...call })),
+      ...calls.map(({ output }, i) => ({ type: 'function_call_output', call_id: `call_${from}_${i}`, output })),
+      told('user', next),
+    ]);
+  const anInput = fc
+    .record({ first: some(aPart, 2, 1), turns: some(aTurn, 3), kind: some(shown, 2) })
+    .map(({ first, turns, kind }) => [
+      told('user', first),
+      ...turns.flatMap((turn, i) => turn(i)),
+      ...(kind.length === 0 ? [] : [told('system', kind)]),
+    ]);
+  const aTool = fc.record(
+    {
+      type: fc.constant('function'),
+      name: aName,
+      description: aText,
+      parameters: fc.oneof(aSchema, fc.constant(null)),
+      strict: fc.boolean(),
+    },
+    { requiredKeys: ['type', 'name', 'parameters', 'strict'] },
+  );
+  const tooled = fc.oneof(
+    fc.constant({}),
+    fc.record(
+      {
+        tools: some(aTool, 3, 1),
+        tool_choice: fc.oneof(
+          fc.constantFrom('auto', 'none', 'required'),
+          aName.map((name) => ({ type: 'function', name })),
+        ),
+        parallel_tool_calls: fc.boolean(),
+      },
+      { requiredKeys: ['tools'] },
+    ),
+  );
+  const format = fc.oneof(
+    fc.constant({ type: 'text' }),
+    fc.record(
+      { type: fc.constant('json_schema'), name: aName, schema: aSchema, strict: fc.boolean(), description: aText },
+      { requiredKeys: ['type', 'name', 'schema'] },
+    ),
+  );
+  const aBody: Arbitrary<Body> = fc
+    .tuple(
+      fc.record(
+        {
+          input: anInput,
+          store: fc.boolean(),
+          instructions: aText,
+          max_output_tokens: fc.integer({ min: 16, max: 100_000 }),
+          temperature: aFraction,
+          top_p: aFraction,
+          text: fc.record(
+            { format, verbosity: fc.constantFrom('low', 'medium', 'high') },
+            { requiredKeys: ['format'] },
+          ),
+          reasoning: fc.constantFrom('none', 'minimal', 'low', 'medium', 'high', 'xhigh').map((effort) => ({ effort })),
+          metadata: fc.dictionary(aName, aText, { maxKeys: 2 }),
+          service_tier: fc.constantFrom('auto', 'flex'),
+          prompt_cache_key: aName,
+          safety_identifier: aName,
+          user: aName,
+        },
+        { requiredKeys: ['input', 'store'] },
+      ),
+      tooled,
+    )
+    .map((parts) => Object.assign({}, ...parts) as Body);
+
+  const aMessage = fc.record({ text: aText, isRefusal: fc.boolean() });
+  const anAnswer: Arbitrary<Body> = fc
+    .record({
+      id: aName,
+      model: aName,
+      thought: fc.option(aText, { nil: undefined }),
+      message: fc.option(aMessage, { nil: undefined }),
+      calls: some(fc.record({ call_id: aName, name: aName, arguments: fc.string() })),
+      end: fc.constantFrom<(readonly [string, Body | null])[]>(
+        ['completed', null],
+        ['incomplete', { reason: 'max_output_tokens' }],
+        ['incomplete', { reason: 'content_filter' }],
+      ),
+      counts: fc.record({ input: aCount, output: aCount, cached: aCount, written: aCount, reasoning: aCount }),
+    })
+    .map(({ id, model, thought, message, calls, end: [status, incomplete_details], counts }) => {
+      const output: Body[] = [
+        ...(thought === undefined ? [] : [{ type: 'reasoning', summary: [{ type: 'summary_text', text: thought }] }]),
+        ...(message === undefined
+          ? []
+          : [
+              told('assistant', [
+                message.isRefusal
+                  ? { type: 'refusal', refusal: message.text }
+                  : { type: 'output_text', text: message.text, annotations: [], logprobs: [] },
+              ]),
+            ]),
+        ...calls.map((call) => ({ type: 'function_call', ...call })),
+      ];
+      return {
+        id,
+        object: 'response',
+        model,
+        status,
+        error: null,
+        incomplete_details,
+        // Thoughts have no state. What was cut off is the last item.
+        output: output.map((item, i) =>
+          item.type === 'reasoning' ? item : { ...item, status: i === output.length - 1 ? status : 'completed' },
+        ),
+        usage: {
+          input_tokens: counts.input,
+          input_tokens_details: { cached_tokens: counts.cached, cache_write_tokens: counts.written },
+          output_tokens: counts.output,
+          output_tokens_details: { reasoning_tokens: counts.reasoning },
+          total_tokens: counts.input + counts.output,
+        },
+      };
+    });
+
+  const call = responses.parseResponses({ input: 'hi' });
+
+  /** Without the names of the items, which are ours, and what an answer says again of its request. */
+  const unnamed = (answer: Body): Body => {
+    const { id, object, model, status, error, incomplete_details, output, usage } = answer;
+    const items = (output as Body[]).map(({ id: _, encrypted_content: __, ...item }) => item);
+    return { id, object, model, status, error, incomplete_details, output: items, usage };
+  };
+
+  test('in, and out again: any request', () =>
+    fc.assert(
+      fc.asyncProperty(aBody, async (body) => {
+        const answer = { status: 'completed', output: [] };
+        const { request } = responses.parseResponses(body);
+        expect(await saidAgain(request, target, answer)).toEqual(body);
+        const { source: _, ...neutral } = request;
+        const gaps = target(nobody).connect('m', undefined).gaps(neutral);
+        expect(gaps).toEqual([]);
+      }),
+      runs,
+    ));
+
+  test('out, and in again: any answer', () =>
+    fc.assert(
+      fc.asyncProperty(anAnswer, async (answer) => {
+        const printed = responses.printAnswer(await answerOf(target, answer), call);
+        expect(unnamed(JSON.parse(printed))).toEqual(answer);
+      }),
+      runs,
+    ));
+
+  /** The frames in which OpenAI sends an answer, with texts and arguments in pieces of the given length. */
+  const sentAs = (answer: Body, length: number): string => {
+    const frame = (type: string, data: Body): string =>
+      `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`;
+    const pieces = (type: string, output_index: number, text: unknown): string[] =>
+      (String(text).match(new RegExp(`[^]{1,${length}}`, 'gu')) ?? []).map((delta) =>
+        frame(type, { output_index, delta }),
+      );
+    const items = (answer.output as Body[]).flatMap((item, output_index) => {
+      const [part = {}] = (item.content ?? item.summary ?? []) as Body[];
+      const added = frame('response.output_item.added', { output_index, item: { ...item, arguments: '' } });
+      switch (item.type) {
+        case 'reasoning':
+          return [added, ...pieces('response.reasoning_summary_text.delta', output_index, part.text)];
+        case 'message':
+          return [
+            added,
+            ...(part.type === 'refusal'
+              ? pieces('response.refusal.delta', output_index, part.refusal)
+              : pieces('response.output_text.delta', output_index, part.text)),
+          ];
+        default:
+          return [added, ...pieces('response.function_call_arguments.delta', output_index, item.arguments)];
+      }
+    });
+    const created = { ...answer, status: 'in_progress', output: [] };
+    return [
+      frame('response.created', { response: created }),
+      ...items,
+      frame(`response.${answer.status}`, { response: answer }),
+    ].join('');
+  };
+
+  /** The items that the events add up to. Each of them begins, goes on and ends in its own place, and says the same at its end. */
+  const collated = (data: readonly Body[]): Body[] => {
+    const items: Body[] = [];
+    const said: string[] = [];
+    data.forEach(({ sequence_number, type, output_index, item_id, item, delta, text, refusal, arguments: args }, i) => {
+      expect(sequence_number).toBe(i);
+      const index = output_index as number;
+      if (type === 'response.output_item.added') {
+        expect(index).toBe(items.length);
+        items.push(item as Body);
+        said.push('');
+      } else if (item_id !== undefined) expect(item_id).toBe(items[index]?.id);
+      if (delta !== undefined) said[index] = `${said[index]}${delta}`;
+      const whole = text ?? refusal ?? args;
+      if (whole !== undefined) expect(whole).toBe(said[index]);
+      if (type === 'response.output_item.done') items[index] = item as Body;
+    });
+    return items;
+  };
+
+  test('out, and in again: any stream, in pieces of any size', () =>
+    fc.assert(
+      fc.asyncProperty(anAnswer, fc.integer({ min: 1, max: 30 }), async (answer, length) => {
+        const frames = await textOf(responses.printStream(eventsOf(target, sentAs(answer, length)), call, SERVED));
+        const data = dataOf(frames);
+        const whole = data.at(-1)?.response as Body;
+        expect(unnamed(whole)).toEqual(answer);
+        expect(collated(data)).toEqual(whole.output);
       }),
       runs,
     ));

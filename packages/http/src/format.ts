@@ -7,7 +7,7 @@ import type { ChatAnswer, ChatEvent, ChatRequest, RouterError, Served } from '@s
  * along as `extra`, and the body itself as `source`, so that a target of the same format gets it whole.
  */
 export interface Format {
-  /** Where it is asked for, behind the route and `/v1/`; for example `chat/completions`. */
+  /** Where it is asked for, behind the route and `/v1/`; for example `chat/completions`. Glide's is behind the route alone. */
   readonly path: string;
   /** Reads a body. Throws a RouterError `invalid-request` that names the field by its path; no target is asked then. */
   parse(body: unknown, headers: Headers): FormatCall;

@@ -72,8 +72,16 @@ class FakeRouter implements Router {
     return this.routes;
   }
 
-  explain(name: string): Explanation {
-    return { route: name, strategy: 'priority', ranking: [], skipped: [] };
+  explain(name: string, request: ChatRequest, { stream = false }: { readonly stream?: boolean } = {}): Explanation {
+    if (name !== 'chat') throw new RouterError('unknown-route', `There is no route '${name}'.`);
+    const ranked = { target: request.messages.length === 1 ? 'acme/m' : '?', role: 'first' } as const;
+    const lateAfterMs = stream ? 8_000 : 20_000;
+    return {
+      route: name,
+      strategy: 'priority',
+      ranking: [{ ...ranked, lateAfterMs, givenUpAfterMs: 30_000 }],
+      skipped: [],
+    };
   }
 }
 
@@ -462,5 +470,36 @@ describe('a caller who leaves', () => {
     const failed = request({ stream: true });
     expect((await ask(router, failed)).status).toBe(404);
     expect(listeners(failed)).toBe(0);
+  });
+});
+
+describe('explain', () => {
+  const path = '/llm/chat/explain';
+  const allow: HandlerOptions = { authorize: () => true };
+
+  test("is nobody's path unless a guard is given", async () => {
+    expect(await createHandler(new FakeRouter())(post(path))).toBeUndefined();
+    expect(createHandler(new FakeRouter()).serves(path)).toBe(false);
+    expect(createHandler(new FakeRouter(), allow).serves(path)).toBe(true);
+  });
+
+  test('says whom a request would be put to, and asks nobody', async () => {
+    const router = new FakeRouter();
+    const response = await ask(router, post(path, { stream: true }), allow);
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      route: 'chat',
+      ranking: [{ target: 'acme/m', role: 'first', lateAfterMs: 8_000 }],
+    });
+    expect(router.asked).toEqual([]);
+  });
+
+  test.each([
+    ['a caller whom the guard refuses', post(path), { authorize: (): boolean => false }, 401],
+    ['a route that is not there', post('/llm/nowhere/explain'), allow, 404],
+    ['a body that is no request', post(path, { messages: 'hi' }), allow, 400],
+    ['another method', new Request(ORIGIN + path), allow, 405],
+  ] as const)('answers %s with an error', async (_, request, options, status) => {
+    expect((await ask(new FakeRouter(), request, options)).status).toBe(status);
   });
 });

@@ -2,7 +2,9 @@ import { isRouterError, type Router, RouterError, type TargetSnapshot } from '@s
 import { readJson } from './body.ts';
 import type { Format, FormatCall } from './format.ts';
 import { chatCompletions } from './formats/chat-completions.ts';
+import { glide } from './formats/glide.ts';
 import { messages } from './formats/messages.ts';
+import { responses } from './formats/responses.ts';
 import { servedHeaders } from './headers.ts';
 
 export interface HandlerOptions {
@@ -12,7 +14,8 @@ export interface HandlerOptions {
   readonly bodyLimit?: number;
   /**
    * Guards the model routes: false answers 401, a Response is the answer. Off by default, since the server that the
-   * router is mounted in has its own way to know its callers.
+   * router is mounted in has its own way to know its callers. What only operators may see, `explain`, is there only where
+   * this is given.
    */
   readonly authorize?: (request: Request) => boolean | Response | Promise<boolean | Response>;
 }
@@ -29,7 +32,7 @@ export interface Handler {
 
 /** By their paths. */
 const FORMATS: ReadonlyMap<string, Format> = new Map(
-  [chatCompletions, messages].map((format) => [format.path, format]),
+  [chatCompletions, messages, responses].map((format) => [format.path, format]),
 );
 
 const BODY_LIMIT = 32 * 1024 * 1024;
@@ -45,11 +48,12 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
 
   const find = (url: string, mountedAt: string | undefined): Endpoint | undefined => {
     const path = pathUnder(mountedAt === undefined ? base : trimmed(mountedAt), url);
-    return path === undefined ? undefined : match(path);
+    const endpoint = path === undefined ? undefined : match(path);
+    return endpoint?.type === 'explain' && authorize === undefined ? undefined : endpoint;
   };
 
   const answer = async (request: Request, endpoint: Endpoint): Promise<Response> => {
-    const methods = endpoint.type === 'chat' ? ['POST'] : ['GET', 'HEAD'];
+    const methods = endpoint.type === 'chat' || endpoint.type === 'explain' ? ['POST'] : ['GET', 'HEAD'];
     if (!methods.includes(request.method)) return wrongMethod(methods, formatOf(endpoint));
     switch (endpoint.type) {
       case 'models':
@@ -58,6 +62,10 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
         return Response.json({ routes: router.snapshot() });
       case 'health':
         return health(router);
+      case 'explain':
+        return (
+          (await refusal(request, authorize, chatCompletions)) ?? (await explain(router, request, endpoint, bodyLimit))
+        );
       case 'chat':
         return (
           (await refusal(request, authorize, endpoint.format)) ?? (await chat(router, request, endpoint, bodyLimit))
@@ -78,12 +86,18 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
 type Endpoint =
   | ChatEndpoint
   | { readonly type: 'models'; readonly route: string | undefined }
+  | ExplainEndpoint
   | { readonly type: 'routes' | 'health' };
 
 interface ChatEndpoint {
   readonly type: 'chat';
   readonly format: Format;
   readonly route: string | undefined;
+}
+
+interface ExplainEndpoint {
+  readonly type: 'explain';
+  readonly route: string;
 }
 
 /** The lists and states of the router are OpenAI's, where they are anybody's. */
@@ -103,6 +117,11 @@ const pathUnder = (base: string, url: string): string | undefined => {
 const match = (path: string): Endpoint | undefined => {
   if (path === '/routes') return { type: 'routes' };
   if (path === '/health') return { type: 'health' };
+  const [, asked] = /^\/([^/.][^/]*)\/explain$/.exec(path) ?? [];
+  if (asked !== undefined) return { type: 'explain', route: asked };
+  // Glide's own format has no version in its path, and is asked for by a route alone.
+  const [, routed] = /^\/(?!v1\/)([^/.][^/]*)\/chat$/.exec(path) ?? [];
+  if (routed !== undefined) return { type: 'chat', format: glide, route: routed };
   // No route begins with a dot, and servers resolve `..` before or after us.
   const [, route, name = ''] = /^(?:\/([^/.][^/]*))?\/v1\/(.+)$/.exec(path) ?? [];
   if (name === 'models') return { type: 'models', route };
@@ -124,6 +143,17 @@ const chat = async (
   return new Response(call.printAnswer(answer), {
     headers: { 'content-type': 'application/json', ...servedHeaders(answer.served, format) },
   });
+};
+
+/** Takes what Chat Completions take, and asks nobody. */
+const explain = async (
+  router: Router,
+  request: Request,
+  { route }: ExplainEndpoint,
+  bodyLimit: number,
+): Promise<Response> => {
+  const { request: asked, stream } = chatCompletions.parse(await readJson(request, bodyLimit), request.headers);
+  return Response.json(router.explain(route, asked, { stream }));
 };
 
 const streamed = async (
