@@ -3,13 +3,36 @@ import { defineConfig } from 'vitest/config';
 // Tests run the sources, so that a failure points at a line somebody wrote; what is built and packed is checked apart.
 const conditions = ['@switchyard/source', 'module', 'node', 'development'];
 
+/** Tests of traffic in real time, which want the machine for themselves: one file after the other, when all else is done. */
+const TIMED = ['test/scenarios/outages.test.ts', 'test/scenarios/leaks.test.ts'];
+
 export default defineConfig({
-  resolve: { conditions },
-  ssr: { resolve: { conditions } },
   test: {
-    include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
-    environment: 'node',
-    testTimeout: 30_000,
+    projects: [
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name: 'all',
+          include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**', ...TIMED],
+          environment: 'node',
+          testTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name: 'timed',
+          include: TIMED,
+          environment: 'node',
+          testTimeout: 30_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

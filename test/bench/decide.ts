@@ -73,7 +73,7 @@ const turn = (strategy: Strategy, size: number): Measure => {
 
 const pick = (strategy: Strategy, size: number, name: (typeof SITUATIONS)[number]): Measure => {
   const { pool, course, nowMs, dice } = situationOf(name, strategy, size);
-  const call = (): unknown => choose(pool, course, nowMs, dice, true);
+  const call = (): unknown => choose(pool, course, nowMs, dice, 'anybody');
   return { name: `pick, ${strategy.name}, ${size} targets, ${name}`, ...bars(size), prepare: () => call };
 };
 

@@ -34,6 +34,11 @@ describe('imports point one way', () => {
       /^(packages\/core\/src\/(decide|run)\/|packages\/core\/src\/(provider|events|errors)\.ts$|node:)/,
     ],
     [
+      'what is above run/ imports it, decide/ and the contracts, and no vendor',
+      'packages/core/src/{router,route,way,snapshot,explanation}.ts',
+      /^packages\/core\/src\/((decide|run)\/|(config|errors|events|explanation|provider|route|snapshot|way)\.ts$)/,
+    ],
+    [
       'a provider imports the kit and its SDK, and nothing of run/',
       'packages/core/src/providers/*.ts',
       /^(packages\/core\/src\/(decide|providers)\/|packages\/core\/src\/(provider|provider-kit|target|sse)\.ts$|node:crypto$|openai$|@anthropic-ai\/|cohere-ai|@google\/)/,

@@ -26,11 +26,12 @@ test('docs/failures.md has the table that the router works by', () => {
   expectPage('docs/failures.md', {
     rules: [
       '',
-      '| Kind | When | What becomes of the request | Charged to | Effect | Gate | Wait where the vendor names no time |',
-      '| --- | --- | --- | --- | --- | --- | --- |',
+      '| Kind | When | What becomes of the request | A further pass asks again | Charged to | Effect | Gate | Wait where the vendor names no time |',
+      '| --- | --- | --- | --- | --- | --- | --- | --- |',
       ...rules.map(([kind, rule]) => {
-        const { when, next, chargedTo, effect, gate = '–' } = rule;
-        return `| \`${kind}\` | ${when} | ${NEXT[next]} | ${chargedTo} | ${effect} | ${gate} | ${waitOf(rule)} |`;
+        const { when, next, passing, chargedTo, effect, gate = '–' } = rule;
+        const again = passing ? 'yes' : 'no';
+        return `| \`${kind}\` | ${when} | ${NEXT[next]} | ${again} | ${chargedTo} | ${effect} | ${gate} | ${waitOf(rule)} |`;
       }),
       '',
     ].join('\n'),

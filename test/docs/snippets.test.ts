@@ -256,6 +256,25 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     expect(printed.join('')).toContain('Hello');
     expect(printed.length).toBeGreaterThan(2);
   },
+  'anthropic-client.ts': async () => {
+    printed.length = 0;
+    await import('./snippets/anthropic-client.ts');
+    expect(printed.join('')).toContain('Hello');
+    expect(printed.length).toBeGreaterThan(2);
+  },
+  'route-options.ts': async () => {
+    const { router } = await import('./snippets/route-options.ts');
+    const once = { kind: 'status', status: 500, times: 1 } as const;
+    for (const vendor of [simulator.vendors.openai, simulator.vendors.anthropic]) vendor.break(once);
+    const { served, text } = await router.chat('reports', hello);
+    expect(text).toContain('Hello');
+    expect(served.attempts.map(({ target, outcome }) => [target, outcome])).toEqual([
+      ['openai/gpt-5-mini', 'server-error'],
+      ['anthropic/claude-sonnet-5-5', 'server-error'],
+      ['openai/gpt-5-mini', 'answered'],
+    ]);
+    expect(simulator.vendors.openai.requests.at(-1)?.body).toMatchObject({ stream: true });
+  },
   'target-options.ts': async () => {
     const { router } = await import('./snippets/target-options.ts');
     const { served } = await router.chat('chat', hello);
@@ -272,6 +291,17 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     await import('./snippets/without-http.ts');
     expect(printed[0]).toMatch(/^openai\/gpt-5-mini .*Hello/);
     expect(printed.slice(1).join('')).toContain('Hello');
+  },
+  'explain.ts': async () => {
+    printed.length = 0;
+    await import('./snippets/explain.ts');
+    expect(printed.slice(0, 3)).toEqual([
+      'first: openai/gpt-5-mini, late after 20000 ms',
+      'fallback: anthropic/claude-sonnet-5-5, late after 20000 ms',
+      'fallback: google-genai/gemini-2.5-flash, late after 20000 ms',
+    ]);
+    expect(printed).toContain('chat: openai/gpt-5-mini is ready, 1 left');
+    expect(printed).toHaveLength(3 + 3 + 2);
   },
   'events.ts': async () => {
     const { router } = await import('./snippets/events.ts');
