@@ -24,20 +24,29 @@ export const take = (budget: Budget): void => {
 /**
  * Tries of targets that should be left alone, when nothing else is left: an answer is worth more than a rule. Four in
  * five seconds and one for each forty requests of the pool, and fifteen at once: a total outage does not become a storm,
- * and its end is found soon. One that is answered pays for two: while half of them are, none is held back. Source of the two: "Handling overload" in Beyer and others, Site
- * Reliability Engineering, 2016, whose clients throttle themselves when less than half of their requests are accepted.
+ * and its end is found soon.
+ *
+ * One that is answered pays for two: while half of them are, none is held back. Source of the two: "Handling overload" in
+ * Beyer and others, Site Reliability Engineering, 2016, whose clients throttle themselves when less than half of their
+ * requests are accepted.
  */
 export interface LastResorts {
+  /** Of time and traffic. */
   tokens: number;
+  /** Of answers, beyond those. */
+  earned: number;
   atMs: number;
 }
 
-const LAST_RESORTS = { most: 15, perMs: 0.8 / 1_000, perRequest: 1 / 40, perAnswer: 2 } as const;
+const LAST_RESORTS = { most: 15, perMs: 0.8 / 1_000, perRequest: 1 / 40, perAnswer: 2, mostEarned: 500 } as const;
 
-export const newLastResorts = (): LastResorts => ({ tokens: LAST_RESORTS.most, atMs: 0 });
+export const newLastResorts = (): LastResorts => ({ tokens: LAST_RESORTS.most, earned: 0, atMs: 0 });
 
 /** What is left of the bucket. */
-export const lastResortsLeft = ({ tokens, atMs }: LastResorts, nowMs: number): number =>
+export const lastResortsLeft = (lastResorts: LastResorts, nowMs: number): number =>
+  tokensLeft(lastResorts, nowMs) + lastResorts.earned;
+
+const tokensLeft = ({ tokens, atMs }: LastResorts, nowMs: number): number =>
   Math.min(LAST_RESORTS.most, tokens + (nowMs - atMs) * LAST_RESORTS.perMs);
 
 export const mayTryLastResort = (lastResorts: LastResorts, nowMs: number): boolean =>
@@ -50,11 +59,13 @@ export const depositLastResort = (lastResorts: LastResorts): void => {
 
 /** A last resort was answered. */
 export const earnLastResorts = (lastResorts: LastResorts): void => {
-  lastResorts.tokens += LAST_RESORTS.perAnswer;
+  lastResorts.earned = Math.min(LAST_RESORTS.mostEarned, lastResorts.earned + LAST_RESORTS.perAnswer);
 };
 
 export const takeLastResort = (lastResorts: LastResorts, nowMs: number): void => {
-  lastResorts.tokens = lastResortsLeft(lastResorts, nowMs) - 1;
+  const fromEarned = Math.min(1, lastResorts.earned);
+  lastResorts.earned -= fromEarned;
+  lastResorts.tokens = tokensLeft(lastResorts, nowMs) - (1 - fromEarned);
   lastResorts.atMs = nowMs;
 };
 

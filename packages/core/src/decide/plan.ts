@@ -30,8 +30,8 @@ const HEDGE_DOUBTFUL_AFTER_MS = 1_000;
 
 /**
  * Decides the next step of a request from what was tried so far and the time. After a failure the next attempt starts
- * now: no step ever waits while anybody is left to try. Beside an attempt that is late one other may run, if the pool's budget
- * allows, or without it when the late one's target is in doubt itself: then it is a replacement.
+ * now: no step ever waits while anybody is left to try. Beside an attempt that is late one other may run, if the pool's
+ * budget allows; without it at a ready target, when the late one's is in doubt: then it is a replacement.
  */
 export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice): Step => {
   let running: Attempt | undefined;
@@ -70,7 +70,6 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
   }
   // Beside a target in doubt a ready one is a replacement; another in doubt is one attempt more.
   if (hedge === 'paid' || (hedge === 'free' && choice.isDoubtful)) take(pool.hedges);
-
   return { type: 'start', ...termsFor(choice, course, pool, nowMs, running === undefined) };
 };
 
@@ -101,8 +100,11 @@ export const termsFor = (choice: Choice, course: Course, pool: Pool, nowMs: numb
   };
 };
 
+/** Whether another attempt may start beside a running one, and what it costs the budget. */
+type Hedge = 'none' | 'unpaid' | 'free' | 'paid';
+
 /** How far to go for the next attempt: for a second one beside another, only as far as the budget pays for it. */
-const reachFor = (hedge: 'none' | 'unpaid' | 'free' | 'paid', { hedges, failureRate }: Pool): Reach => {
+const reachFor = (hedge: Hedge, { hedges, failureRate }: Pool): Reach => {
   if (hedge === 'none') return 'anybody';
   if (hedge === 'paid') return 'doubtful';
   return mayTake(hedges) && !isFailing(failureRate) ? 'anybody' : 'ready';
@@ -121,8 +123,8 @@ const wakeFor = (attempt: Attempt, nowMs: number): number => {
   return attempt.hedgeAtMs > nowMs ? Math.min(atMs, attempt.hedgeAtMs) : atMs;
 };
 
-/** Whether another attempt may start beside a running one, and whether the budget pays for it. */
-const hedgeFor = (attempt: Attempt, pool: Pool, nowMs: number): 'none' | 'unpaid' | 'free' | 'paid' => {
+/** A late attempt may get company, and sooner one whose target is in doubt. */
+const hedgeFor = (attempt: Attempt, pool: Pool, nowMs: number): Hedge => {
   const { members, hedges, hedging, failureRate } = pool;
   if (!hedging || attempt.content !== undefined || nowMs < attempt.hedgeAtMs) return 'none';
   const standing = members[attempt.target]?.health.breaker.standing;
