@@ -242,7 +242,7 @@ describe('whoever can answer does', () => {
     expect(requests.filter(isFailed)).toHaveLength(0);
   });
 
-  test.fails('targets of which all have become slow leave no request without an answer (1)', async () => {
+  test('targets of which all have become slow leave no request without an answer (1)', async () => {
     const { requests } = await play(slowedDown({ targets: 2, afterMs: 3_500, stream: true }));
     expect(requests.filter(isFailed)).toHaveLength(0);
   });

@@ -4,6 +4,7 @@ import type { Course } from './course.ts';
 import { attemptTimeoutMs } from './deadline.ts';
 import type { Dice } from './dice.ts';
 import { FAILURE_RULES, type Failure } from './failure.ts';
+import { isSlow } from './health/breaker.ts';
 import { patienceFor } from './health/pace.ts';
 import { type Choice, choose, isUntried, type Member, type Pool, type Reach } from './pool.ts';
 import { type Rest, restFor } from './retry.ts';
@@ -80,7 +81,7 @@ export const termsFor = (choice: Choice, course: Course, pool: Pool, nowMs: numb
   const { streaming, size } = course;
   const load = { size, streaming, reasoning: course.reasoning || reasoning };
   const setMs = streaming ? timeoutsMs.firstContent : timeoutsMs.answer;
-  const { silentMs, softMs, hardMs } = patienceFor(health.pace, load, setMs, nowMs);
+  const { silentMs, softMs, hardMs } = patienceFor(health.pace, load, setMs, nowMs, isSlow(health.breaker));
   const remainingMs = course.deadlineAtMs - nowMs;
   // Whoever comes last gets all the time there is, unless its user has set another.
   const isLast = othersLeft === 0 && setMs === undefined;

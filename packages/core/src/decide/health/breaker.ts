@@ -112,6 +112,10 @@ export const newBreaker = (domain: Domain, settings: BreakerSettings): Breaker =
 export const isDue = ({ standing, untilMs }: Breaker, nowMs: number): boolean =>
   (standing === 'cooling' || standing === 'suspect') && nowMs >= untilMs;
 
+/** Left alone for being slow, or probed after that: it answers, if late. */
+export const isSlow = ({ standing, reason }: Breaker): boolean =>
+  reason === 'slow' && (standing === 'cooling' || standing === 'probing');
+
 /** The share of its usual traffic that a target gets, 0 to 1. Ends the ramp when its time is over. */
 export const shareOf = (breaker: Breaker, nowMs: number): number => {
   if (breaker.standing !== 'ramping') return 1;

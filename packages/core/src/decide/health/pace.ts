@@ -96,14 +96,23 @@ const LIMITS: Readonly<Record<Kind, Limits>> = {
 
 /**
  * How long to wait for an attempt: silent beyond the 95th percentile of its like, late beyond the 99th, lost beyond three
- * times that, within limits. `setMs`, where the user has set a timeout, is the hard one.
+ * times that, within limits; three times as long again where the target `isSlow`, and is asked for want of a better one.
+ * `setMs`, where the user has set a timeout, is the hard one.
  */
-export const patienceFor = (pace: Pace, load: Load, setMs: number | undefined, nowMs: number): Patience => {
+export const patienceFor = (
+  pace: Pace,
+  load: Load,
+  setMs: number | undefined,
+  nowMs: number,
+  isSlow: boolean = false,
+): Patience => {
   const { cold, least, most } = LIMITS[kindOf(load)];
   const q95 = quantileFor(pace, load, 0.95, nowMs);
   const q99 = quantileFor(pace, load, 0.99, nowMs);
   const softMs = q99 === undefined ? cold.softMs : clamp(q99, least.softMs, most.softMs);
-  const hardMs = setMs ?? (q99 === undefined ? cold.hardMs : clamp(3 * q99, least.hardMs, most.hardMs));
+  const slack = isSlow ? 3 : 1;
+  const learnedMs = q99 === undefined ? cold.hardMs : clamp(slack * 3 * q99, slack * least.hardMs, most.hardMs);
+  const hardMs = setMs ?? learnedMs;
   return {
     silentMs: Math.min(softMs, hardMs, Math.max(q95 ?? softMs, least.softMs)),
     softMs: Math.min(softMs, hardMs),
