@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Failure } from '../failure.ts';
 import { closeGate, gateState, openGate, passGate } from './gate.ts';
@@ -88,4 +89,26 @@ test('a gate that is closed for all stays so when a large request is refused too
   closeGate(gate, limited(20_000), from(0), 0, low);
   closeGate(gate, limited(20_000), { startedAtMs: 0, leastTokens: 5_000 }, 0, low);
   expect(gateState(gate, 100, 1_000)).toBe('closed');
+});
+
+test('what several answers asked for comes to the same in whatever order and however often it is heard (13)', () => {
+  const asks = fc.array(fc.nat(100_000), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(asks, fc.infiniteStream(fc.nat()), (waits, luck) => {
+      const closedBy = (order: readonly number[]): number => {
+        const gate = openGate();
+        let before = 0;
+        for (const ms of order) {
+          closeGate(gate, limited(ms), from(0), 1_000, low);
+          expect(gate.untilMs).toBeGreaterThanOrEqual(before);
+          before = gate.untilMs;
+        }
+        return gate.untilMs;
+      };
+      const shuffled = waits.map((ms) => [luck.next().value, ms] as const).toSorted(([a], [b]) => a - b);
+      const once = closedBy(waits);
+      expect(closedBy(shuffled.map(([, ms]) => ms))).toBe(once);
+      expect(closedBy([...waits, ...waits])).toBe(once);
+    }),
+  );
 });
