@@ -140,12 +140,13 @@ const content = (name: string, headers?: ReadonlyMap<string, string>): Measure =
 
 /** Taking a place, and giving it back. */
 const placeTaking = (): Measure => {
-  const pool = poolOf(PRIORITY, 1, diceOf());
+  const dice = diceOf();
+  const pool = poolOf(PRIORITY, 1, dice);
   const health = healthOf(pool, 0);
   const attempt = attemptAt(pool, 0, START_MS);
   const call = (): void => {
     observeStart(health, attempt, ASK);
-    observeEnd(health, attempt, START_MS, diceOf());
+    observeEnd(health, attempt, START_MS, dice);
   };
   return { name: 'observeStart and observeEnd', calls: STEADY_CALLS, mostNs: MOST_UPDATE_NS, prepare: () => call };
 };

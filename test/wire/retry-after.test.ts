@@ -38,8 +38,8 @@ test.each(PROVIDERS.flatMap((provider) => formsOf(provider).map((form) => ({ pro
     }
     const [target] = router.snapshot()[0]?.targets ?? [];
     expect(target).toMatchObject({ standing: 'cooling', reason: 'rate-limited' });
-    // Dates have whole seconds, and the test itself takes some time.
+    // Dates have whole seconds, of which the vendor's own may be one less; and the test itself takes some time.
     expect(target?.dueInMs).toBeGreaterThan(37_000);
-    expect(target?.dueInMs).toBeLessThanOrEqual(45_000);
+    expect(target?.dueInMs).toBeLessThanOrEqual(46_500);
   },
 );
