@@ -46,8 +46,9 @@ export interface RouteConfig {
   readonly deadline?: Duration;
   /**
    * Whether a second attempt may start beside one that is late, or whose target is in doubt: the first to answer serves,
-   * the other is stopped. At most 5 % of requests. `false` for requests that must not be made twice: then an attempt that
-   * is late makes way, where its target is in doubt. Default: true.
+   * the other is stopped. At most 5 % of requests, and where a ready target stands in for one in doubt. `false`: no two run
+   * at once, and an attempt that is late makes way where its target is in doubt; one that timed out is still followed by
+   * another, and its vendor may have done its work. Default: true.
    */
   readonly hedging?: boolean;
   /** What becomes of a request that no target of the pool could answer. */

@@ -103,7 +103,7 @@ export const observeLoss = (health: TargetHealth, attempt: Attempt, { load }: As
   if (attempt.late) learn(health, attempt, load, nowMs);
 };
 
-/** The whole answer arrived. Content alone does not clear strikes: a stream that always breaks off would stay ready. */
+/** The whole answer arrived: the proof that a target owes which fell with answers that had begun. */
 export const observeComplete = (health: TargetHealth, attempt: Attempt, nowMs: number, dice: Dice): HealthChange =>
   attempt.epoch === health.breaker.epoch && noteWhole(health.breaker, nowMs, dice) ? 'recovered' : undefined;
 

@@ -1,6 +1,6 @@
 /**
- * What became of the attempts of the last 30 s, and of the last 20 within two minutes. It is
- * rolled by elapsed time, not by calls: what happened before a quiet hour says nothing about the first call after it.
+ * What became of the attempts of the last 30 s, and of the last 20 within two minutes. It is rolled by elapsed time, not by
+ * calls: what happened before a quiet hour says nothing about the first call after it.
  */
 export interface Window {
   /** By bucket of 3 s. */
