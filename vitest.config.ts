@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@switchyard/source', 'module', 'node', 'development'];
 
 /** Tests of traffic in real time, which want the machine for themselves: one file after the other, when all else is done. */
-const TIMED = ['test/scenarios/outages.test.ts', 'test/scenarios/leaks.test.ts'];
+const TIMED = ['test/scenarios/outages.test.ts', 'test/scenarios/leaks.test.ts', 'test/scenarios/streams.test.ts'];
 
 export default defineConfig({
   test: {
