@@ -18,7 +18,7 @@ import { type Member, newScratch, type Pool } from '../../packages/core/src/deci
 import type { ChatRequest } from '../../packages/core/src/decide/request.ts';
 import { priority } from '../../packages/core/src/decide/strategies/priority.ts';
 import { weightedRoundRobin } from '../../packages/core/src/decide/strategies/weighted-round-robin.ts';
-import type { Strategy } from '../../packages/core/src/decide/strategy.ts';
+import type { Strategy, StrategyTarget } from '../../packages/core/src/decide/strategy.ts';
 import { needOf, promptTokens } from '../../packages/core/src/decide/tokens.ts';
 
 // Everything that knows how a pool, a course and an attempt are made: what is measured is made of these, by the same
@@ -73,6 +73,15 @@ export const diceOf = (): Dice => {
   };
 };
 
+const describedAt = (i: number): StrategyTarget => ({
+  id: `target-${i}`,
+  vendor: `vendor-${i % 2}`,
+  model: `model-${i}`,
+  weight: 1 + (i % 3),
+  price: { inputUsdPerMTok: 1 + (i % 4), outputUsdPerMTok: 4 + (i % 5) },
+  contextWindow: undefined,
+});
+
 /** As the router makes it. Two vendors share the targets, so that each target has others that may fall with it. */
 export const poolOf = (strategy: Strategy, size: number, dice: Dice): Pool => {
   const book = new HealthBook({ longestCoolingMs: 30_000, rampMs: 20_000 });
@@ -98,7 +107,7 @@ export const poolOf = (strategy: Strategy, size: number, dice: Dice): Pool => {
     lastResorts: newLastResorts(),
     scratch: newScratch(),
     retry: { passes: 0, minDelayMs: 500, maxDelayMs: 8_000, multiplier: 2, jitter: 0.5 },
-    picker: strategy.forPool({ weights: indices.map((i) => 1 + (i % 3)), dice }),
+    picker: strategy.forPool({ route: 'bench', targets: indices.map(describedAt), dice }),
   };
 };
 
@@ -108,6 +117,8 @@ export const courseOf = ({ members }: Pool, startedAtMs: number): Course => ({
   streaming: true,
   size: 0,
   need: ASK.need,
+  subject: undefined,
+  task: undefined,
   reasoning: false,
   startedAtMs,
   deadlineAtMs: startedAtMs + 120_000,

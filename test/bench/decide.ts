@@ -66,7 +66,9 @@ const FRESH_ATTEMPTS = 500;
 /** A strategy by itself: of all targets, which. */
 const turn = (strategy: Strategy, size: number): Measure => {
   const { pool, course, nowMs, dice } = situationOf('all ready', strategy, size);
-  const context = { candidates: course.able, request: course.request, nowMs, dice };
+  choose(pool, course, nowMs, dice, 'ready');
+  // As the pool has filled it: with all targets for candidates, since all are ready.
+  const { context } = pool.scratch;
   const call = (): number => pool.picker.pick(context);
   return { name: `strategy alone, ${strategy.name}, ${size} targets`, ...bars(size), prepare: () => call };
 };

@@ -1,23 +1,18 @@
-import { type ChatRequest, type Picker, priority, type Strategy, weightedRoundRobin } from '@switchyard/core';
+import { type Picker, priority, type Strategy, weightedRoundRobin } from '@switchyard/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-
-const request: ChatRequest = { messages: [] };
-
-/** Seeded, so that a failure repeats. */
-const diceOf = (seed: number): (() => number) => {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-};
+import { diceOf, pickContext, poolOfWeights, strategyPool } from './strategy-pool.ts';
 
 const pickerOf = (strategy: Strategy, weights: readonly number[], seed = 1): ((candidates?: number) => number) => {
   const dice = diceOf(seed);
-  const picker: Picker = strategy.forPool({ weights, dice });
+  const picker: Picker = strategy.forPool(
+    strategyPool(
+      weights.map((weight) => ({ weight })),
+      dice,
+    ),
+  );
   const all = weights.length === 32 ? -1 : (1 << weights.length) - 1;
-  return (candidates = all) => picker.pick({ candidates, request, nowMs: 0, dice });
+  return (candidates = all) => picker.pick(pickContext(weights.length, { candidates, dice }));
 };
 
 const weightsOf = fc.array(fc.oneof(fc.integer({ min: 0, max: 100 }), fc.double({ min: 0.01, max: 10, noNaN: true })), {
@@ -113,12 +108,12 @@ describe('smooth weighted round robin', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 2, maxLength: 20 }), (weights) => {
         // From the start of the rotation: from a random start, the distance to that start would count twice.
-        const picker = weightedRoundRobin().forPool({ weights, dice: () => 0 });
+        const picker = weightedRoundRobin().forPool(poolOfWeights(weights, () => 0));
         const candidates = (1 << weights.length) - 1;
         const total = weights.reduce((sum, weight) => sum + weight, 0);
         const got = weights.map(() => 0);
         for (let t = 1; t <= 500; t++) {
-          const picked = picker.pick({ candidates, request, nowMs: 0, dice: () => 0 });
+          const picked = picker.pick(pickContext(weights.length, { candidates }));
           got[picked] = (got[picked] ?? 0) + 1;
           weights.forEach((weight, i) => {
             expect(Math.abs((t * weight) / total - (got[i] ?? 0))).toBeLessThanOrEqual(1.5);

@@ -1,15 +1,14 @@
-import { type ChatRequest, type Picker, weightedRoundRobin } from '@switchyard/core';
+import { type Picker, weightedRoundRobin } from '@switchyard/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deposit, hedgeBudget, mayTake, take } from '../../packages/core/src/decide/budget.ts';
 import { isBad, isUsual, newWindow, record, type Verdict } from '../../packages/core/src/decide/health/window.ts';
 import { retryAfterMs } from '../../packages/core/src/decide/retry-after.ts';
-
-const request: ChatRequest = { messages: [] };
+import { pickContext, poolOfWeights } from '../contracts/strategy-pool.ts';
 
 const pickerOf = (weights: readonly number[], luck = 0): ((candidates: number) => number) => {
-  const picker: Picker = weightedRoundRobin().forPool({ weights, dice: () => luck });
-  return (candidates) => picker.pick({ candidates, request, nowMs: 0, dice: () => luck });
+  const picker: Picker = weightedRoundRobin().forPool(poolOfWeights(weights, () => luck));
+  return (candidates) => picker.pick(pickContext(weights.length, { candidates, dice: () => luck }));
 };
 
 const allOf = ({ length }: readonly unknown[]): number => 2 ** length - 1;

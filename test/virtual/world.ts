@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import type { ChatEvent, ChatRequest, Failure, System, TargetSpec } from '@switchyard/core';
+import type { ChatEvent, ChatRequest, Failure, System, TargetSpec, Usage } from '@switchyard/core';
 import type { Call, Provider, TargetOptions } from '@switchyard/core/provider';
 
 /**
@@ -86,7 +86,13 @@ const idle = (): Promise<void> => new Promise((resolve) => void setImmediate(res
 
 /** What a scripted target does with a call. */
 export type Act =
-  | { readonly answerAfterMs: number; readonly thenEvents?: readonly StreamAct[]; readonly headers?: Headers }
+  | {
+      readonly answerAfterMs: number;
+      readonly thenEvents?: readonly StreamAct[];
+      readonly headers?: Headers;
+      /** Of a plain answer. */
+      readonly usage?: Usage;
+    }
   | { readonly failAfterMs: number; readonly failure: Failure; readonly headers?: Headers }
   /** Never answers. With `deaf` it does not even notice that it is aborted. */
   | { readonly hang: true; readonly deaf?: boolean };
@@ -127,8 +133,8 @@ const provider = (world: World, script: Scripted, name: string, model: string, c
   account: { endpoint: name, credential },
   gaps: (request: ChatRequest) => (request.seed === undefined ? [] : [{ what: 'seed' }]),
   async send(_, call) {
-    await perform(world, script, call);
-    return { id: 'id', model, text: name, toolCalls: [], finishReason: 'stop' };
+    const { usage } = await perform(world, script, call);
+    return { id: 'id', model, text: name, toolCalls: [], finishReason: 'stop', ...(usage !== undefined && { usage }) };
   },
   async *stream(_, call) {
     const act = await perform(world, script, call);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { BreakerSettings } from './decide/health/breaker.ts';
 import type { TimeoutsMs } from './decide/pool.ts';
+import type { TargetPrice } from './decide/price.ts';
 import type { ChatSettings } from './decide/request.ts';
 import type { RetryPolicy } from './decide/retry.ts';
 import { priority } from './decide/strategies/priority.ts';
@@ -114,6 +115,7 @@ export interface CheckedTarget {
   readonly enabled: boolean;
   readonly weight: number;
   readonly contextWindow: number | undefined;
+  readonly price: TargetPrice | undefined;
   readonly quotaGroup: string | undefined;
   readonly timeoutsMs: TimeoutsMs;
   readonly params: ChatSettings | undefined;
@@ -177,6 +179,8 @@ const params = z.strictObject({
   topK: z.int().positive().optional(),
 });
 
+const usd = z.number('expected US dollars for a million tokens, 0 if free').min(0);
+
 const targetOptions = z.strictObject({
   id: z
     .string()
@@ -185,6 +189,9 @@ const targetOptions = z.strictObject({
   enabled: z.boolean().default(true),
   weight: z.number().min(0).default(1),
   contextWindow: z.int().positive().optional(),
+  price: z
+    .strictObject({ inputUsdPerMTok: usd, cachedInputUsdPerMTok: usd.optional(), outputUsdPerMTok: usd })
+    .optional(),
   timeouts: z
     .strictObject({
       connect: duration.default(2 * SECOND),
@@ -314,6 +321,7 @@ const checkTarget = (spec: TargetSpec, path: string, problems: string[]): Checke
       provider: spec.connect(spec.model, options.params as ChatSettings | undefined),
       ...rest,
       contextWindow: rest.contextWindow,
+      price: rest.price,
       quotaGroup: rest.quotaGroup,
       params: rest.params as ChatSettings | undefined,
       timeoutsMs: {

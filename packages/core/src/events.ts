@@ -1,5 +1,6 @@
 import type { AttemptRole } from './decide/attempt.ts';
 import type { BreakerReason } from './decide/health/breaker.ts';
+import type { Usage } from './decide/response.ts';
 import type { AttemptReport, RouterErrorCode } from './errors.ts';
 
 /** Everything the router reports, as one union: noun, then verb. Times are in ms on the router's monotonic clock. */
@@ -37,6 +38,22 @@ export type RouterEvent =
       readonly target: string;
       readonly attempts: number;
       readonly tookMs: number;
+    }
+  /**
+   * The whole answer is there: at once after `request-answered` where it is plain, at its end where it is a stream. Not
+   * of a stream that broke off, or that was left before its vendor had finished.
+   */
+  | {
+      readonly type: 'request-completed';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      readonly target: string;
+      readonly attempts: number;
+      /** From the request's start, with the time that its caller took to read. */
+      readonly tookMs: number;
+      /** Tokens of the answer that served, where its vendor tells. */
+      readonly usage?: Usage;
     }
   | {
       readonly type: 'request-failed';

@@ -1,4 +1,5 @@
 import type { AttemptRole } from './decide/attempt.ts';
+import type { StrategyReport } from './decide/strategy.ts';
 import type { SkippedTarget } from './errors.ts';
 
 /** How a route would go about a request that came now. */
@@ -18,4 +19,6 @@ export interface Ranked {
   /** Without content for so long it counts as late, and another attempt may start beside it. */
   readonly lateAfterMs: number;
   readonly givenUpAfterMs: number;
+  /** What the route's strategy believes of it, where it has a belief. */
+  readonly strategy?: StrategyReport;
 }

@@ -2,6 +2,7 @@ export type { HealthConfig, RetryConfig, RouteConfig, RouterConfig, StrategyName
 export type { AttemptRole } from './decide/attempt.ts';
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
 export type { BreakerReason, Standing } from './decide/health/breaker.ts';
+export type { TargetPrice } from './decide/price.ts';
 export type {
   AssistantMessage,
   AudioPart,
@@ -25,7 +26,16 @@ export type {
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
 export { priority } from './decide/strategies/priority.ts';
 export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
-export type { PickContext, Picker, Strategy, StrategyPool } from './decide/strategy.ts';
+export type {
+  Feedback,
+  Observation,
+  PickContext,
+  Picker,
+  Strategy,
+  StrategyPool,
+  StrategyReport,
+  StrategyTarget,
+} from './decide/strategy.ts';
 export { type AttemptReport, isRouterError, RouterError, type RouterErrorCode, type SkippedTarget } from './errors.ts';
 export type { RouterEvent } from './events.ts';
 export type { Explanation, Ranked } from './explanation.ts';

@@ -8,7 +8,7 @@ import { idleFor, sizeOf } from './decide/health/pace.ts';
 import { termsFor } from './decide/plan.ts';
 import { choose, type Member, newScratch, type Pool } from './decide/pool.ts';
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
-import { type ChatEvent, type ChatResponse, isContent } from './decide/response.ts';
+import { type ChatEvent, type ChatResponse, isContent, type Usage } from './decide/response.ts';
 import { needOf, promptTokens } from './decide/tokens.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
@@ -20,7 +20,7 @@ import { Journal } from './run/journal.ts';
 import { BackgroundProbes } from './run/probe.ts';
 import { BrokeOff, type OpenedStream, openStream, relayStream } from './run/stream.ts';
 import type { System } from './run/system.ts';
-import { type RouteSnapshot, snapshotOf } from './snapshot.ts';
+import { believed, described, type RouteSnapshot, snapshotOf } from './snapshot.ts';
 import { brokenOff, givenUp, incapable, missing, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
 
 export interface CallOptions {
@@ -57,7 +57,7 @@ export class Route {
       lastResorts: newLastResorts(),
       retry: route.retry,
       scratch: newScratch(),
-      picker: route.strategy.forPool({ weights: route.targets.map(({ weight }) => weight), dice: system.dice }),
+      picker: route.strategy.forPool({ route: route.name, targets: route.targets.map(described), dice: system.dice }),
     };
     if (route.backgroundProbes) this.#probes = new BackgroundProbes(this.#pool, system, (i) => this.#probe(i));
     this.#emit = (event) => {
@@ -69,9 +69,10 @@ export class Route {
   async chat(request: ChatRequest, options: CallOptions): Promise<ChatAnswer> {
     const streamed = this.#route.upstream === 'stream' ? asStreamed(request) : undefined;
     const way = this.#begin(streamed ?? request, options, { plain: true, streaming: streamed !== undefined });
-    const driven = await this.#drive(way, true, ({ provider }, asked, call, heard) =>
-      streamed === undefined ? provider.send(asked, call) : gathered(provider.stream(asked, call), heard),
-    );
+    const ask: Ask<ChatResponse> = ({ provider }, asked, call, heard) =>
+      streamed === undefined ? provider.send(asked, call) : gathered(provider.stream(asked, call), heard);
+    const driven = await this.#drive(way, usageOf, ask);
+    this.#completed(way, driven.flight);
     return { ...driven.value, served: servedBy(way, driven.flight, this.#system.nowMs()) };
   }
 
@@ -80,7 +81,7 @@ export class Route {
     options: CallOptions,
   ): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
     const way = this.#begin(request, options, { plain: false, streaming: true });
-    const { flight, value } = await this.#drive(way, false, ({ provider }, asked, call) =>
+    const { flight, value } = await this.#drive(way, undefined, ({ provider }, asked, call) =>
       openStream(provider.stream(asked, call)),
     );
     // Also while nobody waits for the next event: a caller who leaves stops the vendor at once.
@@ -109,6 +110,7 @@ export class Route {
         role: choice.role,
         lateAfterMs: terms.lateAtMs - nowMs,
         givenUpAfterMs: terms.expiresAtMs - nowMs,
+        ...believed(picker, choice.target, nowMs),
       });
       // The next one is asked for as after a failure of this one.
       course.attempts.push(newAttempt(terms, UNSENT, nowMs));
@@ -150,6 +152,8 @@ export class Route {
       streaming,
       size: sizeOf(inputTokens),
       need: needOf(inputTokens, request),
+      subject: undefined,
+      task: undefined,
       reasoning,
       startedAtMs,
       deadlineAtMs: startedAtMs + (deadlineMs ?? this.#deadlineMs(plain, reasoning)),
@@ -176,21 +180,21 @@ export class Route {
     return plain ? deadlineMs.plain : deadlineMs.stream;
   }
 
-  async #drive<T>(way: Way, whole: boolean, ask: Ask<T>): Promise<Extract<Driven<T>, { type: 'answered' }>> {
+  async #drive<T>(way: Way, usageOf: UsageOf<T>, ask: Ask<T>): Promise<Extract<Driven<T>, { type: 'answered' }>> {
     if (way.course.able === 0) throw this.#failed(way, incapable(way, this.#system.nowMs()));
-    const driven = await drive<T>(this.#job(way, whole, ask));
+    const driven = await drive<T>(this.#job(way, usageOf, ask));
     if (driven.type === 'gave-up') throw this.#failed(way, givenUp(way, driven.because, this.#system.nowMs()));
     const target = targetAt(this.#route, driven.flight.attempt.target).id;
     this.#emit({ type: 'request-answered', ...this.#tally(way), target });
     return driven;
   }
 
-  #job<T>({ course, journal, callerSignal }: Way, whole: boolean, ask: Ask<T>): Parameters<typeof drive<T>>[0] {
+  #job<T>({ course, journal, callerSignal }: Way, usageOf: UsageOf<T>, ask: Ask<T>): Parameters<typeof drive<T>>[0] {
     return {
       course,
       journal,
       callerSignal,
-      whole,
+      usageOf,
       pool: this.#pool,
       system: this.#system,
       call: async (i, call, heard) => {
@@ -223,6 +227,7 @@ export class Route {
       throw error instanceof BrokeOff ? brokenOff(way, target, error.failure, this.#system.nowMs()) : error;
     } finally {
       callerSignal?.removeEventListener('abort', flight.stop);
+      this.#completed(way, flight);
     }
   }
 
@@ -232,7 +237,7 @@ export class Route {
     const course = { ...planned.course, able: planned.course.able & (1 << i) };
     const way = this.#wayOf(`probe-${this.#newId()}`, { ...planned, course }, undefined);
     const driven = await drive(
-      this.#job(way, false, ({ provider }, asked, call) => openStream(provider.stream(asked, call))),
+      this.#job(way, undefined, ({ provider }, asked, call) => openStream(provider.stream(asked, call))),
     );
     if (driven.type === 'answered') driven.flight.stop();
   }
@@ -247,6 +252,14 @@ export class Route {
       // Said below.
     }
     return { kind: 'broken', message: `${vendor} failed in a way that its provider cannot explain` };
+  }
+
+  /** Says so where the whole answer is there; it may be there although its caller has left. */
+  #completed(way: Way, { attempt }: Flight<unknown>): void {
+    const { target, finished, outcome, usage } = attempt;
+    if (!finished || (outcome?.type === 'failed' && outcome.failure.kind !== 'aborted')) return;
+    const { id } = targetAt(this.#route, target);
+    this.#emit({ type: 'request-completed', ...this.#tally(way), target: id, ...(usage !== undefined && { usage }) });
   }
 
   #failed(way: Way, error: RouterError): RouterError {
@@ -269,6 +282,10 @@ export class Route {
       .padStart(12, '0');
   }
 }
+
+const usageOf = ({ usage }: ChatResponse): Usage | undefined => usage;
+
+type UsageOf<T> = Parameters<typeof drive<T>>[0]['usageOf'];
 
 type Planned = Pick<Way, 'course' | 'gaps'>;
 

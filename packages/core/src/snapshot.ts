@@ -5,6 +5,8 @@ import { type BreakerReason, type Standing, shareOf, strikesOf } from './decide/
 import { conditionOf } from './decide/health/health.ts';
 import { type Load, type Patience, patienceFor, type Usual, usualFor } from './decide/health/pace.ts';
 import type { Member, Pool } from './decide/pool.ts';
+import type { TargetPrice } from './decide/price.ts';
+import type { Picker, StrategyReport, StrategyTarget } from './decide/strategy.ts';
 
 /** What the router knows of a route now, without secrets. */
 export interface RouteSnapshot {
@@ -25,6 +27,7 @@ export interface TargetSnapshot extends TargetName {
   readonly enabled: boolean;
   readonly weight: number;
   readonly contextWindow?: number;
+  readonly price?: TargetPrice;
   readonly standing: Standing;
   /** Why it is left alone. */
   readonly reason?: BreakerReason;
@@ -42,6 +45,8 @@ export interface TargetSnapshot extends TargetName {
   readonly headroom?: number;
   /** How long short prompts take: to the first content of a stream, and to a whole plain answer. */
   readonly pace: { readonly stream: PaceSnapshot; readonly plain: PaceSnapshot };
+  /** What the route's strategy believes of it, where it has a belief. */
+  readonly strategy?: StrategyReport;
 }
 
 /** In ms. The usual times are absent before the first answer. */
@@ -54,11 +59,30 @@ export interface PaceSnapshot extends Partial<Usual> {
 
 export const nameOf = ({ id, vendor, provider }: CheckedTarget): TargetName => ({ id, vendor, model: provider.model });
 
+/** A target, as strategies know it. */
+export const described = (target: CheckedTarget): StrategyTarget => {
+  const { weight, price, contextWindow } = target;
+  return { ...nameOf(target), weight, price, contextWindow };
+};
+
+/** What a strategy says of a target; one of the user's own may throw. */
+export const believed = (picker: Picker, target: number, nowMs: number): { readonly strategy?: StrategyReport } => {
+  try {
+    const strategy = picker.report?.(target, nowMs);
+    return strategy === undefined ? {} : { strategy };
+  } catch {
+    return {};
+  }
+};
+
 export const snapshotOf = ({ name, strategy, targets }: CheckedRoute, pool: Pool, nowMs: number): RouteSnapshot => ({
   name,
   strategy: strategy.name,
   budget: { hedges: pool.hedges.tokens, lastResorts: lastResortsLeft(pool.lastResorts, nowMs) },
-  targets: targets.map((target, i) => snapshotOfTarget(target, pool.members[i] as Member, nowMs)),
+  targets: targets.map((target, i) => ({
+    ...snapshotOfTarget(target, pool.members[i] as Member, nowMs),
+    ...believed(pool.picker, i, nowMs),
+  })),
 });
 
 const snapshotOfTarget = (
@@ -80,6 +104,7 @@ const snapshotOfTarget = (
     enabled: target.enabled,
     weight: target.weight,
     ...(target.contextWindow !== undefined && { contextWindow: target.contextWindow }),
+    ...(target.price !== undefined && { price: target.price }),
     standing,
     ...(reason !== undefined && { reason }),
     ...(untilMs !== undefined && { dueInMs: Math.max(0, untilMs - nowMs) }),

@@ -1,3 +1,4 @@
+import type { TargetPrice } from './decide/price.ts';
 import type { ChatSettings } from './decide/request.ts';
 
 /** `'250ms'`, `'10s'`, `'5m'`, `'1h'`, or milliseconds. */
@@ -13,6 +14,8 @@ export interface TargetOptions {
   readonly weight?: number;
   /** Tokens that prompt and answer may have together. A prompt too long for another target moves only to a larger one. */
   readonly contextWindow?: number;
+  /** What the vendor charges. Absent: unknown, which is not the same as free. */
+  readonly price?: TargetPrice;
   readonly timeouts?: Timeouts;
   /** The model thinks before it speaks, so that long silence is no sign of trouble. Default: false. */
   readonly reasoning?: boolean;

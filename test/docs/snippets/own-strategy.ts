@@ -5,9 +5,9 @@ import { openai } from '@switchyard/core/openai';
 /** Serves each request from a candidate drawn at random. Choose it where no order is better than another. */
 export const random = (): Strategy => ({
   name: 'random',
-  forPool: ({ weights }) => ({
+  forPool: ({ targets }) => ({
     pick({ candidates, dice }) {
-      const indices = weights.map((_, i) => i).filter((i) => (candidates & (1 << i)) !== 0);
+      const indices = targets.map((_, i) => i).filter((i) => (candidates & (1 << i)) !== 0);
       return indices[Math.floor(dice() * indices.length)] ?? -1;
     },
   }),

@@ -1,5 +1,6 @@
 import type { Failure } from './failure.ts';
 import type { Entry } from './health/window.ts';
+import type { Usage } from './response.ts';
 import type { ReadHeader } from './retry-after.ts';
 
 /** One call to one target, while it runs and after. */
@@ -39,6 +40,14 @@ export interface Attempt {
   underWay: boolean;
   /** Of a plain answer that is streamed upstream, once its content has begun. */
   content: GrowingContent | undefined;
+  /** When its first content came, or the whole of a plain answer. */
+  contentAtMs: number | undefined;
+  /** Since then, how long its caller has read while its vendor was not waited for. */
+  readMs: number;
+  /** Where the vendor tells, and has told. */
+  usage: Usage | undefined;
+  /** The vendor has said that the answer is whole. */
+  finished: boolean;
   endedAtMs: number | undefined;
   /** Undefined while it runs. */
   outcome: Outcome | undefined;
@@ -79,6 +88,10 @@ export const newAttempt = (
   spoke: false,
   underWay: false,
   content: undefined,
+  contentAtMs: undefined,
+  readMs: 0,
+  usage: undefined,
+  finished: false,
   endedAtMs: undefined,
   outcome: undefined,
 });

@@ -10,6 +10,9 @@ export interface Course {
   readonly size: number;
   /** What it takes off a rate limit: an estimate. */
   readonly need: Need;
+  /** For strategies that keep subjects, or kinds of work, apart; undefined where the route does not. */
+  readonly subject: string | undefined;
+  readonly task: string | undefined;
   /** The model will think first, and may be silent for long. */
   readonly reasoning: boolean;
   readonly startedAtMs: number;

@@ -9,9 +9,9 @@ import { isFull } from './health/concurrency.ts';
 import { isTroubled } from './health/domain.ts';
 import { accessOf, conditionOf, probedAtMs, type TargetHealth } from './health/health.ts';
 import { tokensOf } from './health/observe.ts';
-import type { ChatRequest } from './request.ts';
 import type { RetryPolicy } from './retry.ts';
-import { firstOf, has, MOST_TARGETS, type PickContext, type Picker } from './strategy.ts';
+import { firstOf, has, MOST_TARGETS, type Observation, type PickContext, type Picker } from './strategy.ts';
+import { inputTokensOf } from './tokens.ts';
 
 /** Targets that can stand in for one another, and the strategy that puts them in order. */
 export interface Pool {
@@ -26,16 +26,49 @@ export interface Pool {
   readonly scratch: Scratch;
 }
 
-/** What each pick fills anew, so that none allocates: the choice holds until the pool's next, the context for the call. */
+/**
+ * What each pick fills anew, so that none allocates: the choice holds until the pool's next, the context and the
+ * observation for the call.
+ */
 interface Scratch {
   readonly context: Writable<PickContext>;
+  readonly observation: Writable<Observation>;
   readonly choice: Writable<Choice>;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export const newScratch = (): Scratch => ({
-  context: { candidates: 0, request: { messages: [] }, nowMs: Number.NEGATIVE_INFINITY, dice: () => 0 },
+  context: {
+    candidates: 0,
+    able: 0,
+    request: { messages: [] },
+    attempt: 0,
+    streaming: false,
+    inputTokens: 0,
+    maxOutputTokens: undefined,
+    subject: undefined,
+    task: undefined,
+    nowMs: Number.NEGATIVE_INFINITY,
+    dice: () => 0,
+  },
+  observation: {
+    type: 'started',
+    target: 0,
+    role: 'first',
+    // Infinite at first, so that they are fractions from the start and need no box later.
+    nowMs: Number.NEGATIVE_INFINITY,
+    ageMs: Number.NEGATIVE_INFINITY,
+    contentMs: undefined,
+    readMs: 0,
+    streaming: false,
+    inputTokens: 0,
+    maxOutputTokens: undefined,
+    subject: undefined,
+    task: undefined,
+    usage: undefined,
+    failure: undefined,
+  },
   choice: { target: -1, role: 'first', othersLeft: 0, isDoubtful: false },
 });
 
@@ -126,7 +159,7 @@ export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice, re
   }
   const candidates = elsewhere || ready || (reach === 'ready' ? 0 : second) || (reach === 'anybody' ? probing : 0);
   if (candidates !== 0) {
-    const target = pick(pool, candidates, course.request, nowMs, dice);
+    const target = pick(pool, candidates, course, nowMs, dice);
     const role = has(due, target) ? 'probe' : first ? 'first' : 'fallback';
     return chosen(pool, target, role, others, has(due | suspect | probing, target));
   }
@@ -182,12 +215,19 @@ const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool, 
 const pick = (
   { picker, scratch: { context } }: Pool,
   candidates: number,
-  request: ChatRequest,
+  course: Course,
   nowMs: number,
   dice: Dice,
 ): number => {
   context.candidates = candidates;
-  context.request = request;
+  context.able = course.able;
+  context.request = course.request;
+  context.attempt = course.attempts.length;
+  context.streaming = course.streaming;
+  context.inputTokens = inputTokensOf(course.need);
+  context.maxOutputTokens = course.request.maxOutputTokens;
+  context.subject = course.subject;
+  context.task = course.task;
   context.nowMs = nowMs;
   context.dice = dice;
   const picked = pickOrNone(picker, context);

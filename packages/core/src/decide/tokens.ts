@@ -26,6 +26,9 @@ const tokensOfPart = (part: UserPart): number => {
   return Math.max(IMAGE_TOKENS, Math.ceil(part.data.length / CHARACTERS_PER_TOKEN / 4));
 };
 
+/** The estimate that a need was made of. */
+export const inputTokensOf = ([, , inputTokens]: Need): number => inputTokens;
+
 /**
  * What a request takes off each of a vendor's meters. Vendors count the longest answer that a request allows before they
  * let it in; where it names none, one token stands for an answer.

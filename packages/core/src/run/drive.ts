@@ -3,6 +3,7 @@ import type { Course } from '../decide/course.ts';
 import type { Failure } from '../decide/failure.ts';
 import { type GiveUp, nextStep, type Step } from '../decide/plan.ts';
 import type { Pool } from '../decide/pool.ts';
+import type { Usage } from '../decide/response.ts';
 import type { Call, Wire } from '../provider.ts';
 import type { Journal } from './journal.ts';
 import type { System } from './system.ts';
@@ -15,8 +16,8 @@ export interface Job<T> {
   readonly journal: Journal;
   readonly system: System;
   readonly callerSignal: AbortSignal | undefined;
-  /** Whether an attempt answers with all that it has to say, or with the beginning of it. */
-  readonly whole: boolean;
+  /** Of an answer that is whole, what it used. Undefined where an attempt answers with the beginning of what it has to say. */
+  readonly usageOf: ((value: T) => Usage | undefined) | undefined;
   /**
    * Resolves at the first content of a stream, or with the whole of a plain answer. Where that is streamed upstream, `heard`
    * is told of each of its events.
@@ -65,7 +66,10 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
     attempt.endedAtMs = system.nowMs();
     if (outcome.type === 'failed') learnWindow(course, pool, attempt, outcome.failure);
     journal.ended(attempt);
-    if (outcome.type === 'answered' && job.whole) journal.completed(attempt);
+    if (outcome.type === 'answered' && job.usageOf !== undefined) {
+      attempt.usage = job.usageOf(flight.value as T);
+      journal.completed(attempt);
+    }
     flight.onEnd?.();
     ring();
   };
@@ -157,7 +161,12 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
   const stopLosers = (winner: Flight<T> | undefined): void => {
     for (const flight of flights) {
       const { role, startedAtMs, expiresAtMs, outcome } = flight.attempt;
-      if (flight === winner || outcome !== undefined) continue;
+      if (flight === winner) continue;
+      if (outcome !== undefined) {
+        // It answered in the same instant: a stream that nobody will read.
+        if (outcome.type === 'answered') flight.controller.abort();
+        continue;
+      }
       if (role !== 'probe' && role !== 'last-resort') {
         if (winner !== undefined) journal.lost(flight.attempt);
         cancel(flight, ABORTED);

@@ -17,11 +17,13 @@ import {
 } from '../decide/health/observe.ts';
 import { addSample } from '../decide/health/quantiles.ts';
 import type { Member, Pool } from '../decide/pool.ts';
+import type { Observation } from '../decide/strategy.ts';
+import { inputTokensOf } from '../decide/tokens.ts';
 import type { AttemptReport } from '../errors.ts';
 import type { RouterEvent } from '../events.ts';
 import type { System } from './system.ts';
 
-/** Hears what becomes of the attempts of one request: folds it into health, and reports it. */
+/** Hears what becomes of the attempts of one request: folds it into health, tells the strategy, and reports it. */
 export class Journal {
   readonly #pool: Pool;
   readonly #route: string;
@@ -52,6 +54,7 @@ export class Journal {
   started(attempt: Attempt): void {
     const { id, health } = this.#member(attempt.target);
     observeStart(health, attempt, this.#askOf(attempt));
+    this.#tell('started', attempt, attempt.startedAtMs);
     this.#emit({ ...this.#names('attempt-started', attempt.startedAtMs), target: id, role: attempt.role });
   }
 
@@ -59,6 +62,8 @@ export class Journal {
   content(attempt: Attempt): void {
     const { health } = this.#member(attempt.target);
     const nowMs = this.#system.nowMs();
+    attempt.contentAtMs = nowMs;
+    this.#tell('content', attempt, nowMs);
     this.#changed(attempt, observeContent(health, attempt, this.#askOf(attempt), nowMs, this.#system.dice), nowMs);
   }
 
@@ -79,6 +84,7 @@ export class Journal {
 
   /** Nothing more comes of an attempt, and nobody listens any more; may be said twice. */
   over(attempt: Attempt): void {
+    if (attempt.underWay) this.#tellEnd(attempt);
     observeEnd(this.#member(attempt.target).health, attempt, this.#system.nowMs(), this.#system.dice);
   }
 
@@ -86,6 +92,7 @@ export class Journal {
   silent(attempt: Attempt): void {
     const { health } = this.#member(attempt.target);
     const nowMs = this.#system.nowMs();
+    this.#tell('silent', attempt, nowMs);
     this.#changed(attempt, observeSilence(health, attempt, nowMs, this.#system.dice), nowMs);
   }
 
@@ -93,6 +100,7 @@ export class Journal {
   late(attempt: Attempt): void {
     const { health } = this.#member(attempt.target);
     const nowMs = this.#system.nowMs();
+    this.#tell('silent', attempt, nowMs);
     this.#changed(attempt, observeLateness(health, attempt, nowMs, this.#system.dice), nowMs);
   }
 
@@ -108,6 +116,7 @@ export class Journal {
 
   /** The whole answer is there. */
   completed(attempt: Attempt): void {
+    attempt.finished = true;
     const { health } = this.#member(attempt.target);
     const nowMs = this.#system.nowMs();
     this.#changed(attempt, observeComplete(health, attempt, nowMs, this.#system.dice), nowMs);
@@ -120,6 +129,7 @@ export class Journal {
     attempt.outcome = { type: 'failed', failure };
     this.#emit({ ...this.#names('attempt-ended', nowMs), attempt: this.report(attempt) });
     this.#failed(attempt, failure, nowMs);
+    this.over(attempt);
   }
 
   report(attempt: Attempt): AttemptReport {
@@ -142,6 +152,40 @@ export class Journal {
     if (isVendorsFault(failure)) noteOutcome(this.#pool.failureRate, true);
     const ask = this.#askOf(attempt);
     this.#changed(attempt, observeFailure(health, attempt, failure, ask, nowMs, this.#system.dice), nowMs);
+  }
+
+  #tellEnd(attempt: Attempt): void {
+    const { outcome, finished } = attempt;
+    const failure = outcome?.type === 'failed' ? outcome.failure : undefined;
+    const type = failure === undefined ? (finished ? 'completed' : 'cancelled') : endOf(failure);
+    this.#tell(type, attempt, this.#system.nowMs(), type === 'failed' ? failure : undefined);
+  }
+
+  #tell(type: Observation['type'], attempt: Attempt, nowMs: number, failure?: Failure): void {
+    const { picker, scratch } = this.#pool;
+    if (picker.observe === undefined) return;
+    const { observation } = scratch;
+    const { request, streaming, need, subject, task } = this.#course;
+    const { target, role, startedAtMs, contentAtMs, readMs, usage } = attempt;
+    observation.type = type;
+    observation.target = target;
+    observation.role = role;
+    observation.nowMs = nowMs;
+    observation.ageMs = nowMs - startedAtMs;
+    observation.contentMs = contentAtMs === undefined ? undefined : contentAtMs - startedAtMs;
+    observation.readMs = readMs;
+    observation.streaming = streaming;
+    observation.inputTokens = inputTokensOf(need);
+    observation.maxOutputTokens = request.maxOutputTokens;
+    observation.subject = subject;
+    observation.task = task;
+    observation.usage = usage;
+    observation.failure = failure && { kind: failure.kind, chargedTo: FAILURE_RULES[failure.kind].chargedTo };
+    try {
+      picker.observe(observation);
+    } catch {
+      // A strategy of the user's own; what it has not learned costs nobody an answer.
+    }
   }
 
   #changed({ target }: Attempt, change: HealthChange, nowMs: number): void {
@@ -187,6 +231,8 @@ export class Journal {
 }
 
 const EVENTS = { suspected: 'target-suspected', cooled: 'target-cooled', gated: 'target-gated' } as const;
+
+const endOf = ({ kind }: Failure): 'failed' | 'cancelled' => (kind === 'aborted' ? 'cancelled' : 'failed');
 
 /** Whether a failure says something about the request rather than about whom it was put to. */
 export const isCallersOwn = (failure: Failure): boolean => FAILURE_RULES[failure.kind].chargedTo === 'request';

@@ -55,14 +55,16 @@ interface Relay {
  */
 export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGenerator<ChatEvent, void> {
   const { flight, journal, timeoutsMs, callerSignal } = relay;
+  const { attempt } = flight;
   let over = false;
-  // The vendor has said that it finished: what comes after that is bookkeeping.
-  let finished = false;
-  // What the caller takes to read is no time of the vendor's.
-  let readingMs = 0;
+  const note = (event: ChatEvent): void => {
+    // What comes after that is bookkeeping.
+    if (event.type === 'finish') attempt.finished = true;
+    else if (event.type === 'usage') attempt.usage = event.usage;
+  };
   const breakOff = (failure: Failure): BrokeOff => {
     over = true;
-    journal.brokeOff(flight.attempt, failure);
+    journal.brokeOff(attempt, failure);
     abortLater(flight.controller);
     return new BrokeOff(failure);
   };
@@ -70,12 +72,13 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     // Once for the stream: a quantile is too dear for each event.
     const idleMs = idleFor(relay.pace, timeoutsMs.idle);
     const heldAtMs = relay.system.nowMs();
+    opened.held.forEach(note);
     yield* opened.held;
-    readingMs += relay.system.nowMs() - heldAtMs;
+    attempt.readMs += relay.system.nowMs() - heldAtMs;
     for (let done = opened.rest === undefined; !done; ) {
       const askedAtMs = relay.system.nowMs();
       const stallAtMs = askedAtMs + idleMs;
-      const untilMs = Math.min(stallAtMs, flight.attempt.startedAtMs + timeoutsMs.total + readingMs);
+      const untilMs = Math.min(stallAtMs, attempt.startedAtMs + timeoutsMs.total + attempt.readMs);
       let next: Awaited<ReturnType<typeof nextBefore>>;
       try {
         next = await nextBefore(opened.rest as AsyncIterator<ChatEvent>, untilMs, relay);
@@ -89,18 +92,18 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
       if (next.done) done = true;
       else {
         const gotAtMs = relay.system.nowMs();
-        journal.paused(flight.attempt, gotAtMs - askedAtMs);
-        finished ||= next.value.type === 'finish';
+        journal.paused(attempt, gotAtMs - askedAtMs);
+        note(next.value);
         yield next.value;
-        readingMs += relay.system.nowMs() - gotAtMs;
+        attempt.readMs += relay.system.nowMs() - gotAtMs;
       }
     }
     over = true;
-    journal.completed(flight.attempt);
+    journal.completed(attempt);
   } finally {
     // The consumer broke off. Some SDKs leave the connection open when their iterator is left, so it is closed here.
     if (!over) {
-      if (finished) journal.completed(flight.attempt);
+      if (attempt.finished) journal.completed(attempt);
       flight.controller.abort();
     }
     // Its own clean-up, which nobody waits for: a pending event may hold it back.

@@ -76,6 +76,8 @@ export class Recorder {
         this.#forget(key, record);
         break;
       }
+      case 'request-completed':
+        break;
       default:
         this.targetEvents.push({ ...event, instance });
     }

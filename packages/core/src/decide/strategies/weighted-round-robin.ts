@@ -1,4 +1,4 @@
-import { has, type Picker, type Strategy } from '../strategy.ts';
+import { allOf, has, type Picker, type Strategy } from '../strategy.ts';
 
 /** Picks that may have been made before the first: more than one round of any weights that people write. */
 const START_PHASES = 256;
@@ -16,7 +16,8 @@ const START_PHASES = 256;
  */
 export const weightedRoundRobin = (): Strategy => ({
   name: 'weighted-round-robin',
-  forPool({ weights, dice }) {
+  forPool({ targets, dice }) {
+    const weights = targets.map(({ weight }) => weight);
     const weightOf = (i: number): number => weights[i] ?? 0;
 
     const turn = (credits: Float64Array, candidates: number): number => {
@@ -42,7 +43,7 @@ export const weightedRoundRobin = (): Strategy => ({
     });
 
     const credits = new Float64Array(weights.length);
-    const all = weights.length >= 32 ? -1 : (1 << weights.length) - 1;
+    const all = allOf(weights.length);
     for (let phase = Math.floor(dice() * START_PHASES); phase > 0; phase--) turn(credits, all);
     return pickerOf(credits);
   },
