@@ -64,6 +64,8 @@ type ChatEventBody =
   | { readonly type: 'unknown'; readonly name: string }
   | { readonly type: 'finish'; readonly reason: FinishReason; readonly stopSequence?: string }
   | { readonly type: 'usage'; readonly usage: Usage }
+  /** Another target takes over. What follows carries no bytes and no second `start`: it goes on in the text (`continue`), or says the answer anew (`restart`). */
+  | { readonly type: 'seam'; readonly mode: 'continue' | 'restart'; readonly from: string; readonly to: string }
   /** Lifecycle frames, pings, markers: they prove a connection, not progress. */
   | { readonly type: 'other' };
 

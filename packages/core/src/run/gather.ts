@@ -82,10 +82,28 @@ export const addEvent = (whole: Whole, event: ChatEvent): void => {
     case 'usage':
       whole.usage = event.usage;
       break;
+    case 'seam':
+      addSeam(whole, event.mode);
+      break;
     case 'unknown':
     case 'other':
       break;
   }
+};
+
+/** What comes now is another vendor's: there is no body that would be either's own, and it numbers its calls anew. */
+const addSeam = (whole: Whole, mode: 'continue' | 'restart'): void => {
+  whole.completion = undefined;
+  whole.response = undefined;
+  whole.message = undefined;
+  whole.callAt.clear();
+  whole.finishReason = undefined;
+  whole.stopSequence = undefined;
+  if (mode === 'continue') return;
+  whole.text = '';
+  whole.reasoning = '';
+  whole.refusal = '';
+  whole.calls.length = 0;
 };
 
 /** The answer, once the stream has ended. Throws where it never said why it finished. */

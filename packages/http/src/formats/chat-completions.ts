@@ -31,6 +31,7 @@ import {
   wrong,
   wrongly,
 } from '../read.ts';
+import { createCallCounter, dataOf, resetField, seamComment } from '../seam.ts';
 
 // OpenAI Chat Completions, as callers speak it: parse the request, print the answer, the stream and the errors.
 
@@ -340,17 +341,22 @@ const encoder = new TextEncoder();
 const encode = (data: unknown): Uint8Array => encoder.encode(`data: ${JSON.stringify(data)}\n\n`);
 const DONE = encoder.encode('data: [DONE]\n\n');
 
-/** The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed. */
+/**
+ * The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed, as is
+ * all that comes after a seam.
+ */
 export async function* printStream(
   events: AsyncIterable<ChatEvent>,
   { includeUsage }: ChatCall,
   { target, requestId }: Served,
 ): AsyncGenerator<Uint8Array, void> {
-  let relayed = false;
+  const calls = createCallCounter();
+  /** While bytes are handed on: the frame that the vendor's stream began with. */
+  let relayed: Uint8Array | undefined;
   let begun = false;
   let head: Body = { id: requestId, object: 'chat.completion.chunk', created: nowSeconds(), model: target.model };
   let usage: Usage | undefined;
-  const chunk = (delta: Body, finishReason: string | null = null): Uint8Array => {
+  const chunk = (delta: Body, finishReason: string | null = null, more: Body = {}): Uint8Array => {
     // The role comes first, whether or not the vendor said that it starts.
     const role = begun ? {} : { role: 'assistant', content: '' };
     begun = true;
@@ -358,25 +364,46 @@ export async function* printStream(
       ...head,
       choices: [{ index: 0, delta: { ...role, ...delta }, logprobs: null, finish_reason: finishReason }],
       ...(includeUsage && { usage: null }),
+      ...more,
     });
   };
   for await (const event of events) {
     if (event.bytes !== undefined) {
-      relayed = true;
+      // Comments may come before it.
+      if (relayed === undefined || event.type === 'start') relayed = event.bytes;
+      begun ||= event.type !== 'other';
       yield event.bytes;
     }
-    if (relayed) continue;
-    if (event.type === 'start') {
+    const index = event.type === 'tool-call' ? calls.indexOf(event.index) : 0;
+    if (event.type === 'seam') {
+      if (relayed !== undefined) head = { ...head, ...headOf(relayed) };
+      relayed = undefined;
+      calls.takeOver();
+      yield seamComment(event);
+      if (event.mode === 'restart') yield chunk({}, null, resetField(event));
+    } else if (relayed !== undefined) continue;
+    else if (event.type === 'start') {
       head = { ...head, ...(event.id !== '' && { id: event.id }), ...(event.model !== '' && { model: event.model }) };
       if (!begun) yield chunk({});
     } else if (event.type === 'finish') yield chunk({}, FINISH_REASONS[event.reason]);
     else if (event.type === 'usage') usage = event.usage;
+    else if (event.type === 'tool-call') yield chunk(printDelta({ ...event, index }));
     else if (event.type !== 'other' && event.type !== 'unknown') yield chunk(printDelta(event));
   }
-  if (relayed) return;
+  if (relayed !== undefined) return;
   if (includeUsage && usage !== undefined) yield encode({ ...head, choices: [], usage: printUsage(usage) });
   yield DONE;
 }
+
+/** What all chunks of a vendor's stream have in common, and clients go by. */
+const headOf = (frame: Uint8Array): Body => {
+  const { id, created, model } = dataOf(frame);
+  return {
+    ...(typeof id === 'string' && id !== '' && { id }),
+    ...(typeof created === 'number' && created > 0 && { created }),
+    ...(typeof model === 'string' && model !== '' && { model }),
+  };
+};
 
 const printDelta = (event: ChatEvent & { type: 'text' | 'reasoning' | 'refusal' | 'tool-call' }): Body => {
   switch (event.type) {

@@ -13,6 +13,7 @@ import {
 import { BodyError } from '../body.ts';
 import { causesOf, type Format, type PrintedError, retryAfterSecondsOf } from '../format.ts';
 import { array, type Body, boolean, isObject, isSet, object, optional, present, string, wrong } from '../read.ts';
+import { createCallCounter, resetField, seamComment } from '../seam.ts';
 import { parseChat } from './chat-completions.ts';
 
 // Glide's unified chat (0.1), as callers speak it. What Glide streamed over a WebSocket comes as an event stream here, in
@@ -120,6 +121,8 @@ interface End {
   readonly called: boolean;
 }
 
+const NOT_ENDED: End = { reason: undefined, refused: false, called: false };
+
 const printReason = ({ reason, refused, called }: End): string => {
   if (reason === undefined) return 'other';
   if (refused) return FINISH_REASONS['content-filter'];
@@ -197,8 +200,9 @@ export async function* printStream(
   served: Served,
 ): AsyncGenerator<Uint8Array, void> {
   let head = { id: '', model: '' };
-  let end: End = { reason: undefined, refused: false, called: false };
+  let end = NOT_ENDED;
   let usage: Usage | undefined;
+  const calls = createCallCounter();
   const frame = (content: Body): Uint8Array =>
     encode({
       id: id ?? served.requestId,
@@ -207,7 +211,11 @@ export async function* printStream(
       ...present('metadata', metadata),
       ...content,
     });
-  const chunk = (said: Body, last: { readonly finish_reason?: string; readonly token_usage?: Body } = {}) =>
+  const chunk = (
+    said: Body,
+    last: { readonly finish_reason?: string; readonly token_usage?: Body } = {},
+    more: Body = {},
+  ): Uint8Array =>
     frame({
       chunk: {
         ...printModel(served, head.model),
@@ -218,6 +226,7 @@ export async function* printStream(
         },
         ...present('finish_reason', last.finish_reason),
       },
+      ...more,
     });
   try {
     for await (const event of events) {
@@ -235,13 +244,20 @@ export async function* printStream(
           break;
         case 'tool-call':
           end = { ...end, called: true };
-          yield chunk({ tool_calls: [printToolPiece(event)] });
+          yield chunk({ tool_calls: [printToolPiece({ ...event, index: calls.indexOf(event.index) })] });
           break;
         case 'finish':
           end = { ...end, reason: event.reason };
           break;
         case 'usage':
           usage = event.usage;
+          break;
+        case 'seam':
+          calls.takeOver();
+          yield seamComment(event);
+          if (event.mode === 'continue') break;
+          end = NOT_ENDED;
+          yield chunk({}, {}, resetField(event));
           break;
       }
     }

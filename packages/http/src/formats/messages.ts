@@ -32,6 +32,7 @@ import {
   wrong,
   wrongly,
 } from '../read.ts';
+import { dataOf, resetField, type Seam, seamComment } from '../seam.ts';
 
 // Anthropic Messages, as callers speak it: parse the request, print the answer, the stream and the errors.
 
@@ -451,7 +452,7 @@ export const printAnswer = (answer: ChatAnswer, { showsThinking }: Pick<Messages
       reason: answer.finishReason,
       sequence: answer.stopSequence,
       refused: refusal !== '',
-      calls: toolCalls.length,
+      called: toolCalls.length > 0,
     }),
     usage: printUsage(answer.usage),
   });
@@ -479,11 +480,11 @@ interface Stop {
   readonly reason: FinishReason;
   readonly sequence: string | undefined;
   readonly refused: boolean;
-  readonly calls: number;
+  readonly called: boolean;
 }
 
-const printStop = ({ reason, sequence, refused, calls }: Stop): Body => {
-  const stop_reason = refused ? 'refusal' : printReason(reason, sequence, calls);
+const printStop = ({ reason, sequence, refused, called }: Stop): Body => {
+  const stop_reason = refused ? 'refusal' : printReason(reason, sequence, called);
   return {
     stop_reason,
     stop_sequence: sequence ?? null,
@@ -491,10 +492,10 @@ const printStop = ({ reason, sequence, refused, calls }: Stop): Body => {
   };
 };
 
-const printReason = (reason: FinishReason, sequence: string | undefined, calls: number): string => {
+const printReason = (reason: FinishReason, sequence: string | undefined, called: boolean): string => {
   if (reason !== 'stop') return STOP_REASONS[reason];
   // OpenAI says that it stopped, also where it was made to call a tool; clients here go by the reason.
-  if (calls > 0) return STOP_REASONS['tool-calls'];
+  if (called) return STOP_REASONS['tool-calls'];
   return sequence === undefined ? STOP_REASONS.stop : 'stop_sequence';
 };
 
@@ -519,35 +520,90 @@ const frame = (type: string, data: Body = {}): Uint8Array =>
 
 const PING = frame('ping');
 
-/** The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed. */
+/**
+ * The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed, as is
+ * all that comes after a seam.
+ */
 export async function* printStream(
   events: AsyncIterable<ChatEvent>,
   { showsThinking }: Pick<MessagesCall, 'showsThinking'>,
   served: Served,
 ): AsyncGenerator<Uint8Array, void> {
   const print = createPrinter(showsThinking, served);
-  let relayed = false;
+  /** While bytes are handed on: the last frame with content, and what came after it, which tells where a seam would be. */
+  let relayed: Uint8Array[] | undefined;
   for await (const event of events) {
     if (event.bytes !== undefined) {
-      relayed = true;
+      relayed ??= [];
+      if (SAID.has(event.type)) relayed.length = 0;
+      relayed.push(event.bytes);
       yield event.bytes;
     }
-    if (!relayed) yield* print.event(event);
+    if (event.type === 'seam') {
+      if (relayed !== undefined) print.adopt(lastBlockOf(relayed));
+      relayed = undefined;
+      yield seamComment(event);
+    }
+    if (relayed === undefined) yield* print.event(event);
+    else print.note(event);
   }
-  if (!relayed) yield* print.end();
+  if (relayed === undefined) yield* print.end();
 }
+
+/** Events whose frame is of a block. */
+const SAID: ReadonlySet<ChatEvent['type']> = new Set(['text', 'reasoning', 'tool-call', 'unknown']);
+
+/** Where the blocks of a relayed stream had got to. */
+interface LastBlock {
+  readonly open: boolean;
+  readonly block: OpenBlock;
+}
+
+/** Undefined where no block had begun. */
+const lastBlockOf = (frames: readonly Uint8Array[]): LastBlock | undefined => {
+  for (const frame of frames.toReversed()) {
+    const { type, index, content_block, delta } = dataOf(frame);
+    if (typeof index !== 'number') continue;
+    const kind =
+      type === 'content_block_start' && isObject(content_block) ? content_block.type : isObject(delta) && delta.type;
+    return {
+      open: type !== 'content_block_stop',
+      // A thought that is signed was whole, and is the vendor's own.
+      block: {
+        type: BLOCK_OF[String(kind)] ?? 'tool_use',
+        index,
+        signature: kind === 'signature_delta' ? '' : SIGNATURE,
+      },
+    };
+  }
+  return undefined;
+};
+
+/** By what a block begins with, or goes on in. To all others nothing is added, and they are closed alike. */
+const BLOCK_OF: Readonly<Record<string, OpenBlock['type']>> = {
+  text: 'text',
+  text_delta: 'text',
+  citations_delta: 'text',
+  thinking: 'thinking',
+  thinking_delta: 'thinking',
+  signature_delta: 'thinking',
+};
 
 type Frames = Generator<Uint8Array, void>;
 
 interface Printer {
   event(event: ChatEvent): Frames;
+  /** Takes notice of an event whose frame has been handed on. */
+  note(event: ChatEvent): void;
+  /** Goes on behind frames that have been handed on. */
+  adopt(last: LastBlock | undefined): void;
   end(): Frames;
 }
 
 interface OpenBlock {
   readonly type: 'text' | 'thinking' | 'tool_use';
   readonly index: number;
-  /** What closes a thinking block. */
+  /** What closes a thinking block; '' where it is signed already. */
   readonly signature: string;
 }
 
@@ -561,7 +617,10 @@ const createPrinter = (showsThinking: boolean, { target, requestId }: Served): P
   let reason: FinishReason = 'stop';
   let sequence: string | undefined;
   let refused = false;
+  let called = false;
   let usage: Usage | undefined;
+  /** What the next block has to tell: it is the first of an answer that begins anew. */
+  let reset: Body = {};
 
   function* begin(): Frames {
     if (begun) return;
@@ -577,7 +636,7 @@ const createPrinter = (showsThinking: boolean, { target, requestId }: Served): P
     if (current === undefined) return;
     const { type, index, signature } = current;
     current = undefined;
-    if (type === 'thinking') yield delta(index, { type: 'signature_delta', signature });
+    if (type === 'thinking' && signature !== '') yield delta(index, { type: 'signature_delta', signature });
     yield frame('content_block_stop', { index });
   }
 
@@ -586,7 +645,8 @@ const createPrinter = (showsThinking: boolean, { target, requestId }: Served): P
     yield* close();
     const index = blocks++;
     current = { type, index, signature };
-    yield frame('content_block_start', { index, content_block });
+    yield frame('content_block_start', { index, content_block, ...reset });
+    reset = {};
     if (index === 0) yield PING;
   }
 
@@ -607,16 +667,43 @@ const createPrinter = (showsThinking: boolean, { target, requestId }: Served): P
     if (args !== '') yield delta(known.block, { type: 'input_json_delta', partial_json: args });
   }
 
+  const note = (event: ChatEvent): void => {
+    refused ||= event.type === 'refusal';
+    called ||= event.type === 'tool-call';
+  };
+
+  function* takeOver(seam: Seam): Frames {
+    calls.clear();
+    // Only what was said is gone on with: nobody can sign another's thought, or end its call.
+    if (seam.mode === 'restart' || current?.type !== 'text') yield* close();
+    if (seam.mode === 'continue') return;
+    refused = false;
+    called = false;
+    reset = resetField(seam);
+  }
+
   return {
+    note(event) {
+      note(event);
+      begun ||= event.type === 'start';
+    },
+    adopt(last) {
+      if (last === undefined) return;
+      blocks = last.block.index + 1;
+      current = last.open ? last.block : undefined;
+    },
     *event(event) {
+      note(event);
       switch (event.type) {
+        case 'seam':
+          yield* takeOver(event);
+          break;
         case 'start':
           head = { id: event.id || head.id, model: event.model || head.model };
           yield* begin();
           break;
         case 'refusal':
         case 'text':
-          refused ||= event.type === 'refusal';
           if (event.text !== '') yield* say('text', printText(''), { type: 'text_delta', text: event.text });
           break;
         case 'reasoning':
@@ -638,8 +725,10 @@ const createPrinter = (showsThinking: boolean, { target, requestId }: Served): P
     },
     *end() {
       yield* begin();
+      // An answer of nothing begins anew all the same.
+      if (Object.keys(reset).length > 0) yield* open('text', printText(''));
       yield* close();
-      const delta = printStop({ reason, sequence, refused, calls: calls.size });
+      const delta = printStop({ reason, sequence, refused, called });
       yield frame('message_delta', { delta, usage: printUsage(usage) });
       yield frame('message_stop');
     },

@@ -30,7 +30,16 @@ import {
   wrong,
   wrongly,
 } from '../read.ts';
+import { dataOf, resetField, type Seam, seamComment } from '../seam.ts';
 import { printError } from './chat-completions.ts';
+import {
+  addRelayed,
+  newRelayed,
+  type ReadResponse,
+  type RelayedResponse,
+  readRelayed,
+  sequenceAfter,
+} from './relayed-response.ts';
 
 // OpenAI Responses, as callers speak it, as far as it needs no memory: parse the request, print the answer, the stream and
 // the errors.
@@ -427,7 +436,7 @@ interface ReasoningItem {
   readonly type: 'reasoning';
   readonly id: string;
   readonly summary: { readonly type: 'summary_text'; text: string }[];
-  readonly encrypted_content: string;
+  encrypted_content: string;
 }
 
 interface CallItem {
@@ -575,8 +584,8 @@ const encode = (type: string, data: Body): Uint8Array =>
   encoder.encode(`event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`);
 
 /**
- * The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed. An
- * answer that breaks off ends in `error` and `response.failed`, as it does at OpenAI.
+ * The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed, as is
+ * all that comes after a seam. An answer that breaks off ends in `error` and `response.failed`, as it does at OpenAI.
  */
 export async function* printStream(
   events: AsyncIterable<ChatEvent>,
@@ -584,12 +593,18 @@ export async function* printStream(
   served: Served,
 ): AsyncGenerator<Uint8Array, void> {
   const print = createPrinter(echo, served);
-  let relayed: Relayed | undefined;
+  let relayed: RelayedResponse | undefined;
   try {
     for await (const event of events) {
       if (event.bytes !== undefined) {
-        relayed = { begun: event.type === 'start' ? event.bytes : relayed?.begun, last: event.bytes };
+        relayed ??= newRelayed();
+        addRelayed(relayed, event, event.bytes);
         yield event.bytes;
+      }
+      if (event.type === 'seam') {
+        if (relayed !== undefined) print.adopt(readRelayed(relayed));
+        relayed = undefined;
+        yield seamComment(event);
       }
       if (relayed === undefined) yield* print.event(event);
     }
@@ -599,16 +614,12 @@ export async function* printStream(
   }
 }
 
-/** What was handed on of a stream that passes through: the frame that it began with, and the last one. */
-interface Relayed {
-  readonly begun: Uint8Array | undefined;
-  readonly last: Uint8Array;
-}
-
 type Frames = Generator<Uint8Array, void>;
 
 interface Printer {
   event(event: ChatEvent): Frames;
+  /** Goes on behind frames that have been handed on. */
+  adopt(read: ReadResponse): void;
   end(): Frames;
   broken(error: unknown): Frames;
 }
@@ -625,7 +636,13 @@ const createPrinter = (echo: Body, { target, requestId }: Served): Printer => {
   let response = envelope(head, echo);
   let begun = false;
   let sequence = 0;
+  /** Those that are not done, in the order of the output. */
+  const open = new Set<Item>();
   let speaking: MessageItem | ReasoningItem | undefined;
+  /** Whether the last part of it is not done. */
+  let partIsOpen = false;
+  /** Where in the output the answer begins: behind what was said before it began anew. */
+  let since = 0;
   let reason: FinishReason = 'stop';
   let usage: Usage | undefined;
 
@@ -636,16 +653,24 @@ const createPrinter = (echo: Body, { target, requestId }: Served): Printer => {
     output_index: output.indexOf(item),
   });
 
-  const itemFrame = (type: 'added' | 'done', item: Item): Uint8Array =>
-    frame(`response.output_item.${type}`, { output_index: output.indexOf(item), item });
+  const itemFrame = (type: 'added' | 'done', item: Item): Uint8Array => {
+    if (type === 'added') open.add(item);
+    else open.delete(item);
+    return frame(`response.output_item.${type}`, { output_index: output.indexOf(item), item });
+  };
 
   const partFrame = (type: 'added' | 'done', item: MessageItem): Uint8Array => {
+    partIsOpen = type === 'added';
     const content_index = item.content.length - 1;
     return frame(`response.content_part.${type}`, { ...at(item), content_index, part: item.content[content_index] });
   };
 
-  const summaryFrame = (type: 'added' | 'done', item: ReasoningItem): Uint8Array =>
-    frame(`response.reasoning_summary_part.${type}`, { ...at(item), summary_index: 0, part: item.summary[0] });
+  const summaryFrame = (type: 'added' | 'done', item: ReasoningItem): Uint8Array => {
+    partIsOpen = type === 'added';
+    const summary_index = item.summary.length - 1;
+    const part = item.summary[summary_index];
+    return frame(`response.reasoning_summary_part.${type}`, { ...at(item), summary_index, part });
+  };
 
   function* begin(): Frames {
     if (begun) return;
@@ -657,11 +682,19 @@ const createPrinter = (echo: Body, { target, requestId }: Served): Printer => {
 
   function* closePart(item: MessageItem): Frames {
     const part = item.content.at(-1);
-    if (part === undefined) return;
+    if (part === undefined || !partIsOpen) return;
     const where = { ...at(item), content_index: item.content.length - 1 };
     if (part.type === 'refusal') yield frame('response.refusal.done', { ...where, refusal: part.refusal });
     else yield frame('response.output_text.done', { ...where, text: part.text, logprobs: [] });
     yield partFrame('done', item);
+  }
+
+  function* closeSummary(item: ReasoningItem): Frames {
+    const summary = item.summary.at(-1);
+    if (summary === undefined || !partIsOpen) return;
+    const where = { ...at(item), summary_index: item.summary.length - 1 };
+    yield frame('response.reasoning_summary_text.done', { ...where, text: summary.text });
+    yield summaryFrame('done', item);
   }
 
   function* close(): Frames {
@@ -671,12 +704,7 @@ const createPrinter = (echo: Body, { target, requestId }: Served): Printer => {
     if (item.type === 'message') {
       if (item.status === 'in_progress') item.status = 'completed';
       yield* closePart(item);
-    } else {
-      const [summary] = item.summary;
-      const where = { ...at(item), summary_index: 0 };
-      yield frame('response.reasoning_summary_text.done', { ...where, text: summary?.text ?? '' });
-      yield summaryFrame('done', item);
-    }
+    } else yield* closeSummary(item);
     yield itemFrame('done', item);
   }
 
@@ -703,7 +731,7 @@ const createPrinter = (echo: Body, { target, requestId }: Served): Printer => {
       speaking = item;
     }
     let part = item.content.at(-1);
-    if (part === undefined || (part.type === 'refusal') !== (type === 'refusal')) {
+    if (part === undefined || !partIsOpen || (part.type === 'refusal') !== (type === 'refusal')) {
       yield* closePart(item);
       part = saidAs(type);
       item.content.push(part);
@@ -735,16 +763,51 @@ const createPrinter = (echo: Body, { target, requestId }: Served): Printer => {
   }
 
   function* endCalls(): Frames {
-    for (const item of output) {
+    for (const item of open) {
       if (item.type !== 'function_call') continue;
       yield frame('response.function_call_arguments.done', { ...at(item), name: item.name, arguments: item.arguments });
       yield itemFrame('done', item);
     }
   }
 
+  /** The items that the one who broke off leaves behind. Only what was said is gone on with. */
+  function* takeOver(seam: Seam): Frames {
+    calls.clear();
+    for (const item of open) {
+      if (item === speaking && item.type === 'message' && seam.mode === 'continue') continue;
+      if (item.type !== 'reasoning') item.status = 'incomplete';
+      // Half a thought of a vendor is nobody's: it may not come back to it as its own.
+      else item.encrypted_content ||= MARK;
+      if (item === speaking) yield* close();
+      else yield itemFrame('done', item);
+    }
+    if (seam.mode === 'continue') return;
+    since = output.length;
+    yield* begin();
+    yield frame('response.in_progress', { response, ...resetField(seam) });
+  }
+
+  // A vendor may have left places out.
+  const answer = (): readonly Item[] => output.slice(since).filter((item) => item !== undefined);
+
   return {
+    adopt(read) {
+      if (read.response !== undefined) {
+        begun = true;
+        response = { ...read.response, output: [] };
+      }
+      sequence = read.sequence;
+      // Items of the vendor, of which only those are touched that have the same form here.
+      for (const [index, item] of read.items) output[index] = item as unknown as Item;
+      for (const item of read.open) open.add(item as unknown as Item);
+      speaking = [...open].findLast((item) => item.type === 'message' || item.type === 'reasoning');
+      partIsOpen = read.partIsOpen;
+    },
     *event(event) {
       switch (event.type) {
+        case 'seam':
+          yield* takeOver(event);
+          break;
         case 'start':
           head = { id: event.id || head.id, model: event.model || head.model };
           yield* begin();
@@ -772,17 +835,15 @@ const createPrinter = (echo: Body, { target, requestId }: Served): Printer => {
     },
     *end() {
       yield* begin();
-      end(output, reason);
+      end([...open], reason);
       yield* close();
       yield* endCalls();
-      const whole = { ...response, ...ended(reason), output, usage: printUsage(usage) };
+      const whole = { ...response, ...ended(reason), output: answer(), usage: printUsage(usage) };
       yield frame(`response.${whole.status}`, { response: whole });
     },
     *broken(error) {
-      for (const item of output) {
-        if (item.type !== 'reasoning' && item.status === 'in_progress') item.status = 'incomplete';
-      }
-      yield* failedFrames(error, sequence, { ...response, output });
+      for (const item of open) if (item.type !== 'reasoning') item.status = 'incomplete';
+      yield* failedFrames(error, sequence, { ...response, output: answer() });
     },
   };
 };
@@ -798,25 +859,10 @@ function* failedFrames(error: unknown, sequence: number, response: Body | undefi
   yield encode('response.failed', { sequence_number: sequence + 1, response: failed });
 }
 
-function* brokenRelay({ begun, last }: Relayed, error: unknown): Frames {
+function* brokenRelay({ begun, last }: RelayedResponse, error: unknown): Frames {
   const { response } = dataOf(begun);
-  const { sequence_number } = dataOf(last);
-  const next = typeof sequence_number === 'number' ? sequence_number + 1 : 0;
-  yield* failedFrames(error, next, isObject(response) ? response : undefined);
+  yield* failedFrames(error, sequenceAfter(dataOf(last)), isObject(response) ? response : undefined);
 }
-
-const decoder = new TextDecoder();
-
-/** The data of a frame that has been handed on. */
-const dataOf = (frame: Uint8Array | undefined): Body => {
-  const [, data = ''] = /^data: ?(.*)$/m.exec(decoder.decode(frame)) ?? [];
-  try {
-    const read: unknown = JSON.parse(data);
-    return isObject(read) ? read : {};
-  } catch {
-    return {};
-  }
-};
 
 /** The last event of a stream that broke off where nothing is known of it. */
 export const errorEvent = (error: unknown): Uint8Array => failedFrames(error, 0, undefined).next().value as Uint8Array;
