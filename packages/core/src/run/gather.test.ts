@@ -96,6 +96,57 @@ describe('the events of a stream come to', () => {
     expect(toolCalls).toEqual([{ id: 'a', name: 'f', arguments: '{}' }]);
   });
 
+  describe('where another target takes over,', () => {
+    const seam = { type: 'seam', from: 'a', to: 'b' } as const;
+    const call = (args: string): ChatEvent => ({ type: 'tool-call', index: 0, id: 'c', name: 'f', arguments: args });
+    const begun: readonly ChatEvent[] = [start, { type: 'reasoning', text: 'Hm. ' }, { type: 'text', text: 'Hel' }];
+
+    test('what both said, and the calls of each for themselves', () => {
+      const more: readonly ChatEvent[] = [
+        { type: 'text', text: 'lo' },
+        call('{"b":2}'),
+        stop,
+        { type: 'usage', usage },
+      ];
+      expect(gathered([...begun, call('{"a":1}'), { ...seam, mode: 'continue' }, ...more])).toEqual({
+        id: 'id-1',
+        model: 'm-1',
+        text: 'Hello',
+        reasoning: 'Hm. ',
+        toolCalls: [
+          { id: 'c', name: 'f', arguments: '{"a":1}' },
+          { id: 'c', name: 'f', arguments: '{"b":2}' },
+        ],
+        finishReason: 'stop',
+        usage,
+      });
+    });
+
+    test('what the second one said, where it begins anew', () => {
+      const refused: ChatEvent = { type: 'refusal', text: 'No.' };
+      const anew: readonly ChatEvent[] = [{ type: 'text', text: 'Hello' }, stop];
+      expect(gathered([...begun, refused, call('{"a'), { ...seam, mode: 'restart' }, ...anew])).toEqual({
+        id: 'id-1',
+        model: 'm-1',
+        text: 'Hello',
+        toolCalls: [],
+        finishReason: 'stop',
+      });
+    });
+
+    test('no body of the vendor that broke off, and no end before the second one’s', () => {
+      const frame = (delta: object): Uint8Array =>
+        new TextEncoder().encode(`data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta }] })}\n\n`);
+      const bytes: readonly ChatEvent[] = [
+        { ...start, bytes: frame({ role: 'assistant' }) },
+        { type: 'text', text: 'Hel', bytes: frame({ content: 'Hel' }) },
+      ];
+      const whole = gathered([...bytes, { ...seam, mode: 'continue' }, { type: 'text', text: 'lo' }, stop]);
+      expect(whole).toEqual({ id: 'id-1', model: 'm-1', text: 'Hello', toolCalls: [], finishReason: 'stop' });
+      expect(() => gathered([...begun, stop, { ...seam, mode: 'continue' }])).toThrow('why it finished');
+    });
+  });
+
   test('nothing where the stream never said why it finished', () => {
     expect(() => gathered([start, { type: 'text', text: 'x' }])).toThrow('never said why it finished');
   });

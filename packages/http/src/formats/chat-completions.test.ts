@@ -435,6 +435,55 @@ describe('a stream of another vendor', () => {
   });
 });
 
+describe('a stream in which another target takes over', () => {
+  const SEAM = { type: 'seam', mode: 'continue', from: 'openai/a', to: 'acme/m' } as const;
+  const AGAIN = { ...SEAM, mode: 'restart' } as const;
+  const FINISH: ChatEvent = { type: 'finish', reason: 'stop' };
+  const call = (args: string): ChatEvent => ({ type: 'tool-call', index: 0, id: 'c1', name: 'f', arguments: args });
+
+  const writtenOf = async (...events: ChatEvent[]): Promise<string> => {
+    const out: Uint8Array[] = [];
+    for await (const each of printStream(stream(...events), parseChat({ messages: [user] }), SERVED)) out.push(each);
+    return Buffer.concat(out).toString();
+  };
+  const frame = (fields: object): Uint8Array => new TextEncoder().encode(`data: ${JSON.stringify(fields)}\r\n\r\n`);
+  const head = { id: 'chatcmpl-9', object: 'chat.completion.chunk', created: 1_700_000_000, model: 'gpt-5-2026' };
+  const first = frame({ ...head, system_fingerprint: 'fp', choices: [{ index: 0, delta: { role: 'assistant' } }] });
+  const second = frame({ ...head, choices: [{ index: 0, delta: { content: 'Hel' } }], obfuscation: 'x' });
+  const RELAYED: ChatEvent[] = [
+    { type: 'other', bytes: new TextEncoder().encode(': wait\n\n') },
+    { type: 'start', id: head.id, model: head.model, bytes: first },
+    { type: 'text', text: 'Hel', bytes: second },
+  ];
+  const chunk = (delta: object, finish_reason: string | null = null, more: object = {}): string =>
+    `data: ${JSON.stringify({ ...head, choices: [{ index: 0, delta, logprobs: null, finish_reason }], ...more })}\n\n`;
+
+  test('goes on under the head of the chunks that were handed on, and says no second role', async () => {
+    const written = await writtenOf(...RELAYED, SEAM, { type: 'text', text: 'lo' }, FINISH);
+    expect(written).toBe(
+      `: wait\n\n${Buffer.concat([first, second])}: switchyard openai/a broke off, acme/m goes on\n\n` +
+        `${chunk({ content: 'lo' })}${chunk({}, 'stop')}data: [DONE]\n\n`,
+    );
+  });
+
+  test('begins anew behind a sign, and counts its calls on', async () => {
+    const bytes = frame({ ...head, choices: [] });
+    const written = await writtenOf(...RELAYED, { ...call('{"a'), bytes }, AGAIN, call('{}'), FINISH);
+    const sign = chunk({}, null, { switchyard: { reset: { from: 'openai/a', to: 'acme/m' } } });
+    const anew = { index: 1, id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } };
+    expect(written).toContain(
+      `: switchyard openai/a broke off, acme/m begins anew\n\n${sign}${chunk({ tool_calls: [anew] })}`,
+    );
+  });
+
+  test('says the role where nothing but comments was handed on', async () => {
+    const [comment] = RELAYED;
+    const written = await writtenOf(comment as ChatEvent, SEAM, { type: 'text', text: 'Hello' }, FINISH);
+    expect(written).toContain('"id":"sw-1"');
+    expect(written).toContain('"delta":{"role":"assistant","content":"Hello"}');
+  });
+});
+
 describe('an error', () => {
   const attempts = [
     { target: 'a/m', role: 'first', outcome: 'overloaded', status: 503, message: 'a answered 503', tookMs: 12.4 },

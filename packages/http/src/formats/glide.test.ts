@@ -387,6 +387,36 @@ describe('a streamed answer', () => {
     });
   });
 
+  test('in which another target takes over keeps its names; one that begins anew says so, and forgets how it would have ended', async () => {
+    const call = { type: 'tool-call', index: 0, id: 'c1', name: 'f', arguments: '{}' } as const;
+    const takesOver = { type: 'seam', from: 'a', to: 'b' } as const;
+    const writtenOf = async (mode: 'continue' | 'restart'): Promise<string> => {
+      const events = eventsOf(START, call, { ...takesOver, mode }, call, { type: 'finish', reason: 'stop' });
+      const frames = await Array.fromAsync(printStream(events, NOBODY, SERVED));
+      return Buffer.concat(frames).toString();
+    };
+    const chunksIn = (written: string) =>
+      [...written.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
+    const goesOn = await writtenOf('continue');
+    expect(goesOn).toContain('\n\n: switchyard a broke off, b goes on\n\ndata: ');
+    const indexes = chunksIn(goesOn).map(({ chunk }) => chunk.model_response.message.tool_calls?.[0].index);
+    expect(indexes).toEqual([0, 1, undefined]);
+    for (const { chunk } of chunksIn(goesOn)) expect(chunk).toMatchObject(model);
+    const anew = await writtenOf('restart');
+    expect(chunksIn(anew)[1]).toMatchObject({
+      chunk: { ...model, model_response: { message: { role: 'assistant', content: '' } } },
+      switchyard: { reset: { from: 'a', to: 'b' } },
+    });
+    const refused = eventsOf(
+      { type: 'refusal', text: 'No.' },
+      { ...takesOver, mode: 'restart' },
+      { type: 'text', text: 'Yes.' },
+      { type: 'finish', reason: 'stop' },
+    );
+    const frames = await Array.fromAsync(printStream(refused, NOBODY, SERVED));
+    expect(chunksIn(Buffer.concat(frames).toString()).at(-1).chunk.finish_reason).toBe('complete');
+  });
+
   test('of bytes that came in OpenAI’s words is printed in Glide’s', async () => {
     const frames = await framesOf(
       eventsOf({ type: 'text', text: 'Hi', bytes: new Uint8Array([1]) }, { type: 'finish', reason: 'stop' }),

@@ -646,6 +646,108 @@ describe('a stream of another vendor', () => {
   });
 });
 
+describe('a stream in which another target takes over', () => {
+  const SEAM = { type: 'seam', mode: 'continue', from: 'anthropic/a', to: 'acme/m' } as const;
+  const AGAIN = { ...SEAM, mode: 'restart' } as const;
+  const sign = { switchyard: { reset: { from: 'anthropic/a', to: 'acme/m' } } };
+
+  const handedOn = (event: ChatEvent, data: Frame): ChatEvent => ({
+    ...event,
+    bytes: new TextEncoder().encode(`event: ${data.type}\r\ndata: ${JSON.stringify(data)}\r\n\r\n`),
+  });
+  const other = (data: object): ChatEvent => handedOn({ type: 'other' }, data as Frame);
+  const started = handedOn({ type: 'start', id: 'msg_1', model: 'claude' }, message_start() as object as Frame);
+  const opened = (index: number, block: object): ChatEvent => other(opens(index, block));
+  const piece = (index: number, delta: object): ChatEvent =>
+    handedOn({ type: 'text', text: 'x' }, says(index, delta) as object as Frame);
+
+  /** What is printed from the seam on, without its comment. */
+  const behind = async (...events: ChatEvent[]): Promise<object[]> => {
+    let written = '';
+    for await (const bytes of printStream(stream(...events), { showsThinking: true }, SERVED)) {
+      written += new TextDecoder().decode(bytes);
+    }
+    const [, after = ''] = /^: switchyard .*\n\n([\s\S]*)$/m.exec(written) ?? [];
+    return [...after.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
+  };
+  const MORE: ChatEvent = { type: 'text', text: 'lo' };
+
+  test('goes on in the block of text that was open, also behind pings', async () => {
+    const begun = [started, opened(0, EMPTY_TEXT), piece(0, { type: 'text_delta', text: 'Hel' }), other(ping)];
+    const rest = [says(0, { type: 'text_delta', text: 'lo' }), closes(0), ...stops('end_turn')];
+    expect(await behind(...begun, SEAM, MORE, FINISH)).toEqual(rest);
+    expect(await behind(started, opened(0, EMPTY_TEXT), other(ping), SEAM, MORE, FINISH)).toEqual(rest);
+  });
+
+  test('opens the next block where none was open', async () => {
+    const next = (index: number) => [
+      opens(index, EMPTY_TEXT),
+      ...(index === 0 ? [ping] : []),
+      says(index, { type: 'text_delta', text: 'lo' }),
+      closes(index),
+      ...stops('end_turn'),
+    ];
+    expect(await behind(started, other(ping), SEAM, MORE, FINISH)).toEqual(next(0));
+    const begun = [started, opened(3, EMPTY_TEXT), piece(3, { type: 'text_delta', text: 'x' }), other(closes(3))];
+    expect(await behind(...begun, SEAM, MORE, FINISH)).toEqual(next(4));
+  });
+
+  test('closes a thought that was open, under our name where it was not signed yet', async () => {
+    const thought = [started, opened(0, EMPTY_THOUGHT), piece(0, { type: 'thinking_delta', thinking: 'Hm' })];
+    const open = [says(0, { type: 'signature_delta', signature: 'switchyard' }), closes(0), opens(1, EMPTY_TEXT)];
+    expect((await behind(...thought, SEAM, MORE, FINISH)).slice(0, 3)).toEqual(open);
+    const signed = other(says(0, { type: 'signature_delta', signature: 'c2ln' }));
+    expect((await behind(...thought, signed, SEAM, MORE, FINISH)).slice(0, 2)).toEqual(open.slice(1));
+    const printedOne = [START, { type: 'reasoning', text: 'Hm' }] as const;
+    expect((await behind(...printedOne, SEAM, MORE, FINISH)).slice(0, 3)).toEqual(open);
+  });
+
+  test('closes what only the vendor has a word for', async () => {
+    const unknown = handedOn(
+      { type: 'unknown', name: 'server_tool_use' },
+      opens(0, { type: 'server_tool_use' }) as Frame,
+    );
+    expect((await behind(started, unknown, SEAM, MORE, FINISH)).slice(0, 2)).toEqual([closes(0), opens(1, EMPTY_TEXT)]);
+  });
+
+  test('begins anew in blocks of its own, the first of which says so; a call that was left behind is no reason', async () => {
+    const call = handedOn(
+      { type: 'tool-call', index: 0, id: 'c1', name: 'f', arguments: '' },
+      opens(0, { type: 'tool_use', id: 'c1', name: 'f', input: {} }) as Frame,
+    );
+    expect(await behind(started, call, AGAIN, MORE, FINISH)).toEqual([
+      closes(0),
+      { ...opens(1, EMPTY_TEXT), ...sign },
+      says(1, { type: 'text_delta', text: 'lo' }),
+      closes(1),
+      ...stops('end_turn'),
+    ]);
+    expect((await behind(started, call, SEAM, MORE, FINISH)).slice(-2)).toEqual(stops('tool_use'));
+  });
+
+  test('begins anew with nothing in a block of nothing', async () => {
+    const begun = [START, { type: 'text', text: 'Hel' }] as const;
+    expect(await behind(...begun, AGAIN, FINISH)).toEqual([
+      closes(0),
+      { ...opens(1, EMPTY_TEXT), ...sign },
+      closes(1),
+      ...stops('end_turn'),
+    ]);
+  });
+
+  test('numbers the calls of the one that takes over apart from those before', async () => {
+    const call: ChatEvent = { type: 'tool-call', index: 0, id: 'c2', name: 'g', arguments: '{}' };
+    const frames = await behind(START, { ...call, id: 'c1' }, SEAM, call, { type: 'finish', reason: 'tool-calls' });
+    expect(frames).toEqual([
+      closes(0),
+      opens(1, { type: 'tool_use', id: 'c2', name: 'g', input: {} }),
+      says(1, { type: 'input_json_delta', partial_json: '{}' }),
+      closes(1),
+      ...stops('tool_use'),
+    ]);
+  });
+});
+
 describe('what another vendor thought, or wants back with a call', () => {
   const extra = { google: { thought_signature: 's/+=' } };
   const call = { id: 'c1', name: 'f', arguments: '{}', extra };

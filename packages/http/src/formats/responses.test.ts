@@ -534,6 +534,180 @@ describe('a stream', () => {
   });
 });
 
+describe('a stream in which another target takes over', () => {
+  const SEAM = { type: 'seam', mode: 'continue', from: 'openai/a', to: 'acme/m' } as const;
+  const AGAIN = { ...SEAM, mode: 'restart' } as const;
+  const FINISH: ChatEvent = { type: 'finish', reason: 'stop' };
+  const MORE: ChatEvent = { type: 'text', text: 'lo' };
+
+  /** Events as OpenAI numbers them, each with its frame. */
+  const handedOn = (...events: readonly (readonly [type: string, fields: object, event?: ChatEvent])[]): ChatEvent[] =>
+    events.map(([type, fields, event = { type: 'other' }], sequence_number) => ({
+      ...event,
+      bytes: new TextEncoder().encode(
+        `event: ${type}\r\ndata: ${JSON.stringify({ type, sequence_number, ...fields })}\r\n\r\n`,
+      ),
+    }));
+
+  const thought = { id: 'rs_1', type: 'reasoning', summary: [], encrypted_content: '' };
+  const message = { id: 'msg_1', type: 'message', status: 'in_progress', role: 'assistant', content: [] };
+  const part = { type: 'output_text', annotations: [], logprobs: [], text: '' };
+  const at = { item_id: 'msg_1', output_index: 1, content_index: 0 };
+  const whole = { id: 'resp_1', object: 'response', model: 'gpt-5-2026', status: 'in_progress', new: 1, output: [] };
+  const CREATED = ['response.created', { response: whole }, { type: 'start', id: 'resp_1', model: 'gpt-5' }] as const;
+  const done = { ...thought, encrypted_content: 'gAAA' };
+  const delta = (text: string) =>
+    ['response.output_text.delta', { ...at, delta: text, logprobs: [] }, { type: 'text', text }] as const;
+  const BEGUN = [
+    CREATED,
+    ['response.in_progress', { response: whole }],
+    ['response.output_item.added', { output_index: 0, item: thought }],
+    ['response.output_item.done', { output_index: 0, item: done }],
+    ['response.output_item.added', { output_index: 1, item: message }],
+    ['response.content_part.added', { ...at, part }],
+    delta('H'),
+    delta('e'),
+    ['response.output_text.annotation.added', { ...at, annotation_index: 0, annotation: { type: 'url_citation' } }],
+    delta('l'),
+  ] as const;
+
+  /** What is printed from the seam on, without its comment. */
+  const behind = async (...events: (ChatEvent | Error)[]): Promise<Record<string, unknown>[]> => {
+    const [, after = ''] = /^: switchyard .*\n\n([\s\S]*)$/m.exec(await framesOf(streamOf(...events))) ?? [];
+    return dataOf(after);
+  };
+
+  test('goes on in the part that was open, and ends with the whole of both', async () => {
+    const frames = await behind(...handedOn(...BEGUN), SEAM, MORE, FINISH, { type: 'usage', usage });
+    const said = { ...part, annotations: [{ type: 'url_citation' }], text: 'Hello' };
+    const item = { ...message, status: 'completed', content: [said] };
+    expect(frames).toEqual([
+      { type: 'response.output_text.delta', sequence_number: 10, ...at, delta: 'lo', logprobs: [] },
+      { type: 'response.output_text.done', sequence_number: 11, ...at, text: 'Hello', logprobs: [] },
+      { type: 'response.content_part.done', sequence_number: 12, ...at, part: said },
+      { type: 'response.output_item.done', sequence_number: 13, output_index: 1, item },
+      {
+        type: 'response.completed',
+        sequence_number: 14,
+        response: {
+          ...whole,
+          status: 'completed',
+          incomplete_details: null,
+          output: [done, item],
+          usage: expect.objectContaining({ input_tokens: 9, output_tokens: 4 }),
+        },
+      },
+    ]);
+  });
+
+  test('opens a part of its own where the last one was done', async () => {
+    const full = { ...part, text: 'Hel' };
+    const frames = await behind(
+      ...handedOn(
+        ...BEGUN,
+        ['response.output_text.done', { ...at, text: 'Hel' }],
+        ['response.content_part.done', { ...at, part: full }],
+      ),
+      SEAM,
+      MORE,
+      FINISH,
+    );
+    expect(frames.map(({ type, content_index }) => [type, content_index])).toEqual([
+      ['response.content_part.added', 1],
+      ['response.output_text.delta', 1],
+      ['response.output_text.done', 1],
+      ['response.content_part.done', 1],
+      ['response.output_item.done', undefined],
+      ['response.completed', undefined],
+    ]);
+    expect(frames.at(-1)?.response).toMatchObject({ output: [done, { content: [full, { text: 'lo' }] }] });
+  });
+
+  test('closes thoughts and calls that were open; half a thought does not come back to OpenAI', async () => {
+    const summary = { item_id: 'rs_1', output_index: 0, summary_index: 0 };
+    const item = { id: 'fc_1', type: 'function_call', status: 'in_progress', call_id: 'c1', name: 'f', arguments: '' };
+    const thinking = (text: string) =>
+      ['response.reasoning_summary_text.delta', { ...summary, delta: text }, { type: 'reasoning', text }] as const;
+    const second = { ...summary, summary_index: 1 };
+    const added = 'response.reasoning_summary_part.added';
+    const frames = await behind(
+      ...handedOn(
+        CREATED,
+        ['response.output_item.added', { output_index: 0, item: thought }],
+        [added, { ...summary, part: { type: 'summary_text', text: '' } }],
+        thinking('H'),
+        thinking('m'),
+        [added, { ...second, part: { type: 'summary_text', text: '' } }, { type: 'reasoning', text: '\n\n' }],
+        ['response.reasoning_summary_text.delta', { ...second, delta: 'So' }, { type: 'reasoning', text: 'So' }],
+        [
+          'response.output_item.added',
+          { output_index: 1, item },
+          { type: 'tool-call', index: 1, id: 'c1', name: 'f', arguments: '' },
+        ],
+        [
+          'response.function_call_arguments.delta',
+          { item_id: 'fc_1', output_index: 1, delta: '{"a' },
+          { type: 'tool-call', index: 1, arguments: '{"a' },
+        ],
+      ),
+      SEAM,
+      MORE,
+      FINISH,
+    );
+    const half = [
+      { type: 'summary_text', text: 'Hm' },
+      { type: 'summary_text', text: 'So' },
+    ];
+    expect(frames.filter(({ type }) => type === 'response.output_item.done').map((each) => each.item)).toEqual([
+      { ...thought, summary: half, encrypted_content: 'switchyard' },
+      { ...item, status: 'incomplete', arguments: '{"a' },
+      expect.objectContaining({ type: 'message', status: 'completed' }),
+    ]);
+    const { output = [] } = (frames.at(-1)?.response ?? {}) as { output?: unknown[] };
+    const { request } = parseResponses({ input: [hi, ...output, hi] });
+    expect(JSON.stringify(request.source?.body)).not.toContain('rs_1');
+  });
+
+  test('begins anew behind a sign: what was open is closed, and the last event has the new answer alone', async () => {
+    const frames = await behind(...handedOn(...BEGUN), AGAIN, { type: 'text', text: 'Hello' }, FINISH);
+    expect(frames.map(({ type, output_index }) => [type, output_index])).toEqual([
+      ['response.output_text.done', 1],
+      ['response.content_part.done', 1],
+      ['response.output_item.done', 1],
+      ['response.in_progress', undefined],
+      ['response.output_item.added', 2],
+      ['response.content_part.added', 2],
+      ['response.output_text.delta', 2],
+      ['response.output_text.done', 2],
+      ['response.content_part.done', 2],
+      ['response.output_item.done', 2],
+      ['response.completed', undefined],
+    ]);
+    expect(frames.map(({ sequence_number }) => sequence_number)).toEqual(frames.map((_, i) => 10 + i));
+    expect(frames[2]).toMatchObject({ item: { id: 'msg_1', status: 'incomplete' } });
+    expect(frames[3]).toMatchObject({ response: whole, switchyard: { reset: { from: 'openai/a', to: 'acme/m' } } });
+    expect(frames.at(-1)?.response).toMatchObject({ id: 'resp_1', output: [{ content: [{ text: 'Hello' }] }] });
+  });
+
+  test('that breaks off again says so once, and what had come of the answer', async () => {
+    const frames = await behind(...handedOn(...BEGUN), SEAM, MORE, brokeOff);
+    expect(frames.slice(1)).toMatchObject([
+      { type: 'error', sequence_number: 11, code: 'answer_broke_off' },
+      {
+        type: 'response.failed',
+        sequence_number: 12,
+        response: { id: 'resp_1', output: [done, { status: 'incomplete', content: [{ text: 'Hello' }] }] },
+      },
+    ]);
+  });
+
+  test('goes on as well as it can behind frames that it cannot read', async () => {
+    const bytes = new TextEncoder().encode('data: {"type":"response.output_text.delta","delta":"x"}\n\n');
+    const frames = await behind({ type: 'text', text: 'x', bytes }, SEAM, MORE, FINISH);
+    expect(frames.at(-1)).toMatchObject({ type: 'response.completed', response: { output: [{ type: 'message' }] } });
+  });
+});
+
 describe('an error', () => {
   test('is OpenAI’s error body, and one event where nothing is known of the response', () => {
     expect(responses.printError(brokeOff)).toMatchObject({
