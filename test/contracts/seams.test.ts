@@ -222,24 +222,13 @@ const CONTRACTS: Readonly<Record<string, Contract>> = {
     format: glide,
     body: { message: { content: 'hi' } },
     read: async (frames) => {
-      // #region glide
-      let text = '';
-      let pieces: Piece[] = [];
-      let reasoning = '';
-      for (const message of messagesOf(frames)) {
-        if ('switchyard' in message) {
-          text = '';
-          pieces = [];
-          reasoning = '';
-        }
-        const { message: said } = message.chunk.model_response;
-        text += said.content;
-        reasoning += said.reasoning_content ?? '';
-        pieces.push(...(said.tool_calls ?? []));
-      }
-      // #endregion
+      const sent = messagesOf(frames);
+      const sign = sent.findLastIndex((message) => 'switchyard' in message);
+      const said = sent.slice(sign + 1).map(({ chunk }) => chunk.model_response.message);
+      const text = readGlide(sent);
+      const reasoning = said.map(({ reasoning_content = '' }) => reasoning_content).join('');
       const calls = new Map<number, { name: string; json: string }>();
-      for (const { index, function: piece } of pieces) {
+      for (const { index, function: piece } of said.flatMap(({ tool_calls = [] }) => tool_calls)) {
         const call = calls.get(index) ?? { name: '', json: '' };
         calls.set(index, { name: call.name + (piece.name ?? ''), json: call.json + piece.arguments });
       }
@@ -269,6 +258,17 @@ interface GlideMessage {
     };
   };
 }
+
+// #region glide
+const readGlide = (messages: readonly GlideMessage[]) => {
+  let text = '';
+  for (const message of messages) {
+    if ('switchyard' in message) text = '';
+    text += message.chunk.model_response.message.content;
+  }
+  return text;
+};
+// #endregion
 
 const messagesOf = (frames: string): GlideMessage[] =>
   [...frames.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));

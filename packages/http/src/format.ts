@@ -29,7 +29,10 @@ export interface FormatCall {
   readonly stream: boolean;
   /** The body of a plain answer. What came in this format goes out as it came. */
   printAnswer(answer: ChatAnswer): string;
-  /** The frames of a stream. Bytes that came in this format go out as they came; events of others are printed. */
+  /**
+   * The frames of a stream. Bytes that came in this format go out as they came; events of others are printed, as is all
+   * that comes after a seam.
+   */
   printStream(events: AsyncIterable<ChatEvent>, served: Served): AsyncGenerator<Uint8Array, void>;
 }
 
