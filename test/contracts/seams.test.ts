@@ -271,7 +271,7 @@ const readGlide = (messages: readonly GlideMessage[]) => {
 // #endregion
 
 const messagesOf = (frames: string): GlideMessage[] =>
-  [...frames.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
+  [...frames.matchAll(/^data: ([^\n]*)\n/gm)].map(([, data = '']) => JSON.parse(data));
 
 // ── streams ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -330,9 +330,9 @@ describe.each(Object.entries(CONTRACTS))('%s', (_, contract) => {
     [upTo(await relayed(contract, events), isText), upTo([START, ...events], isText)] as const;
 
   test('an answer that is gone on with is one answer', async () => {
-    for (const begun of await begin(thought('Hm.'), text('Once '), text('upon '))) {
+    for (const begun of await begin(thought('Hm.'), text('Once '), text('upon\u2028'))) {
       const frames = await printed(contract, [...begun, seam('continue'), text('a '), text('time.'), ...END]);
-      expect(await read(frames)).toEqual({ text: 'Once upon a time.', reasoning: 'Hm.', calls: [] });
+      expect(await read(frames)).toEqual({ text: 'Once upon\u2028a time.', reasoning: 'Hm.', calls: [] });
       await readUnaware(frames);
       expect(commentsIn(frames)).toEqual([': switchyard acme/m broke off, other/m goes on']);
     }

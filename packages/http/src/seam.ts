@@ -26,7 +26,8 @@ export const resetField = ({ from, to }: Seam): Body => ({ switchyard: { reset: 
 
 /** The data of a frame that has been handed on; empty where it is none, or none of ours to read. */
 export const dataOf = (frame: Uint8Array | undefined): Body => {
-  const [, data = ''] = /^data: ?(.*)$/m.exec(decoder.decode(frame)) ?? [];
+  // `.` and `$` take U+2028 for a line end, too; JSON, and event streams, do not.
+  const [, data = ''] = /(?:^|[\r\n])data: ?([^\r\n]*)/.exec(decoder.decode(frame)) ?? [];
   try {
     const read: unknown = JSON.parse(data);
     return isObject(read) ? read : {};
