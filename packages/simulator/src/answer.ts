@@ -1,3 +1,4 @@
+import type { Embedding } from './embedding.ts';
 import { instanceOf } from './instance.ts';
 import type { JsonObject } from './json.ts';
 import type { VendorName } from './vendor.ts';
@@ -33,6 +34,8 @@ export interface Question {
   readonly choices: number;
   /** Does a stream tell its usage? */
   readonly streamUsage: boolean;
+  /** Set where vectors are asked for, and no answer. */
+  readonly embed?: Embedding;
 }
 
 /** `filtered`: the vendor declined. `unsaid`: the answer never says why it ended, which is a fault. */
@@ -100,6 +103,7 @@ const cachedTokensOf = (prompt: string, remembered: readonly string[]): number =
  */
 export const answerTo = (vendor: VendorName, question: Question, remembered: readonly string[] = []): Answer => {
   const { model, reasoning, maxOutputTokens = Number.POSITIVE_INFINITY } = question;
+  if (question.embed !== undefined) return answerOfVectors(model, question.embed);
   const prompt = promptOf(question);
   const thought = cut(reasoning === 'none' ? '' : THOUGHT, maxOutputTokens);
   const room = maxOutputTokens - tokensOf(thought);
@@ -116,6 +120,19 @@ export const answerTo = (vendor: VendorName, question: Question, remembered: rea
     usage: { inputTokens: tokensOf(prompt), cachedTokens, outputTokens, reasoningTokens },
   };
 };
+
+/** An answer that is all vectors: nothing is said, and no token is made. */
+const answerOfVectors = (model: string, { texts }: Embedding): Answer => ({
+  model,
+  thought: '',
+  choices: [{ text: '', toolCalls: [], finish: 'stop', stoppedBy: undefined }],
+  usage: {
+    inputTokens: texts.reduce((sum, text) => sum + tokensOf(text), 0),
+    cachedTokens: 0,
+    outputTokens: 0,
+    reasoningTokens: 0,
+  },
+});
 
 /** The answer of a vendor that declined to give one. */
 export const filtered = (answer: Answer): Answer => ({

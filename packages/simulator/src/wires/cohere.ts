@@ -21,14 +21,19 @@ import {
   type Wire,
   type WireRequest,
 } from '../wire.ts';
+import { EMBED_PATH, printVectors, readEmbed } from './cohere-embed.ts';
 
 const PATH = '/v2/chat';
 
-/** Cohere's Chat, version 2. */
+/** Cohere's Chat and its Embed, version 2. */
 export const cohere: Wire = {
   name: 'cohere',
   contentType: { json: 'application/json', stream: 'text/event-stream' },
-  read: (request) => readBody(checkEnvelope(request)),
+  at: (path) =>
+    path === EMBED_PATH
+      ? { ...cohere, read: (request) => readEmbed(checkEnvelope(request, EMBED_PATH), read), print: printVectors }
+      : cohere,
+  read: (request) => readBody(checkEnvelope(request, PATH)),
 
   print: (answer, question, stamp) => ({
     id: stamp.id,
@@ -187,8 +192,8 @@ const read: Reader = reader((path, expected, got) =>
 );
 
 /** What has to be right before anybody looks at the question. */
-const checkEnvelope = ({ method, path, headers, body }: WireRequest): JsonObject => {
-  if (path !== PATH) return reject(`path ${path} not found`, 404);
+const checkEnvelope = ({ method, path, headers, body }: WireRequest, own: string): JsonObject => {
+  if (path !== own) return reject(`path ${path} not found`, 404);
   if (method !== 'POST') return reject('method not allowed', 405);
   const key = bearer(headers);
   if (key === undefined) return reject('no api key supplied', 401);

@@ -20,13 +20,28 @@ import {
   type Wire,
   type WireRequest,
 } from '../wire.ts';
+import { printBatch, printOne, readEmbed } from './google-embed.ts';
 
-const PATH = /^\/v1(?:beta)?\/models\/([^/:]+):(generateContent|streamGenerateContent)$/;
+const PATH =
+  /^\/v1(?:beta)?\/models\/([^/:]+):(generateContent|streamGenerateContent|embedContent|batchEmbedContents)$/;
 
-/** Google's Gemini: generateContent, and streamGenerateContent with `alt=sse`. */
+/** Google's Gemini: generateContent, streamGenerateContent with `alt=sse`, embedContent and batchEmbedContents. */
 export const google: Wire = {
   name: 'google',
   contentType: { json: 'application/json; charset=UTF-8', stream: 'text/event-stream' },
+  at(path) {
+    const [, , action] = PATH.exec(path) ?? [];
+    if (action !== 'embedContent' && action !== 'batchEmbedContents') return google;
+    const batch = action === 'batchEmbedContents';
+    return {
+      ...google,
+      read(request) {
+        const { model, body } = checkEnvelope(request);
+        return readEmbed(model, body, batch, read);
+      },
+      print: batch ? printBatch : printOne,
+    };
+  },
   read: (request) => readBody(checkEnvelope(request)),
 
   print: (answer, question, stamp) => ({

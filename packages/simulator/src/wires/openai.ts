@@ -12,16 +12,20 @@ import type { JsonObject } from '../json.ts';
 import type { Allowance } from '../limit.ts';
 import { optional } from '../reader.ts';
 import { type Stamp, type StreamEvent, serverSentEvent, type Wire } from '../wire.ts';
+import { EMBEDDINGS_PATH, embeddings } from './openai-embeddings.ts';
 import { checkEnvelope, EFFORTS, read, readToolName, reject } from './openai-reader.ts';
 import { RESPONSES_PATH, responses } from './openai-responses.ts';
 
 const PATH = '/v1/chat/completions';
 
+/** What is different at OpenAI's other paths. */
+const OTHERS: Readonly<Record<string, Partial<Wire>>> = { [RESPONSES_PATH]: responses, [EMBEDDINGS_PATH]: embeddings };
+
 /** OpenAI's Chat Completions. */
 export const openai: Wire = {
   name: 'openai',
   contentType: { json: 'application/json', stream: 'text/event-stream; charset=utf-8' },
-  at: (path) => (path === RESPONSES_PATH ? { ...openai, ...responses } : openai),
+  at: (path) => ({ ...openai, ...OTHERS[path] }),
   read: (request) => readBody(checkEnvelope(request, PATH)),
 
   print: (answer, _question, stamp) => ({
