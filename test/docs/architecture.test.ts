@@ -35,8 +35,8 @@ describe('imports point one way', () => {
     ],
     [
       'what is above run/ imports it, decide/ and the contracts, and no vendor',
-      'packages/core/src/{router,route,way,snapshot,explanation}.ts',
-      /^packages\/core\/src\/((decide|run)\/|(config|errors|events|explanation|provider|route|snapshot|way)\.ts$)/,
+      'packages/core/src/{router,route,way,snapshot,space,explanation}.ts',
+      /^packages\/core\/src\/((decide|run)\/|(config|errors|events|explanation|provider|route|snapshot|space|way)\.ts$)/,
     ],
     [
       'a provider imports the kit and its SDK, and nothing of run/',

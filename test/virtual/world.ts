@@ -149,6 +149,13 @@ const provider = (world: World, script: Scripted, name: string, model: string, c
       }
     }
   },
+  embeddings: {
+    gaps: () => [],
+    async embed({ inputs }, call) {
+      await perform(world, script, call);
+      return { model: name, vectors: inputs.map(() => [1, 0, 0]) };
+    },
+  },
   explain: (error) =>
     error instanceof Told ? error.failure : { kind: 'broken', message: `${name} threw ${String(error)}` },
 });

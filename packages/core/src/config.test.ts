@@ -82,6 +82,30 @@ describe('a wrong field is named by its path (P1, N7)', () => {
     expect(problemsOf(config)).toContain("routes.chat.pool[1].id: 'openai/m' is the id of [0] already");
   });
 
+  test('two vector spaces in one pool, by the paths of both (N13)', () => {
+    const target = (id: string, space?: string) => openai('m', { ...key, id, ...(space !== undefined && { space }) });
+    const poolOf = (...pool: readonly unknown[]) => problemsOf({ routes: { vectors: { pool } } });
+    expect(poolOf(target('a'), target('b', 'one'), target('c', 'one'))).toBe('none');
+    const problems = poolOf(
+      target('a', 'one'),
+      target('b'),
+      target('c', 'two'),
+      openai('m', { ...key, id: '?', space: '' }),
+    );
+    expect(problems).toContain(
+      "routes.vectors.pool[2].space: 'two' is another vector space than 'one' of routes.vectors.pool[0].space",
+    );
+    expect(problems).toContain('routes.vectors.pool[3].space: ');
+    // Of two routes each has its own.
+    expect(problemsOf({ routes: { a: { pool: [target('a', 'one')] }, b: { pool: [target('b', 'two')] } } })).toBe(
+      'none',
+    );
+  });
+
+  test('settings of a chat on a target that makes embeddings', () => {
+    expect(problemsOf(pool({ space: 'one', params: { temperature: 0 } }))).toContain('routes.chat.pool[0].params: ');
+  });
+
   test('all of them at once, and none of them quotes a key', () => {
     const problems = problemsOf(pool({ weight: -1, wieght: 1, timeouts: { idle: 'x' } }));
     expect(problems.split('\n')).toHaveLength(4);

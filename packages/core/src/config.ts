@@ -11,6 +11,7 @@ import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { Provider, TargetSpec } from './provider.ts';
 import type { System } from './run/system.ts';
+import { checkSpaces } from './space.ts';
 import type { Duration } from './target.ts';
 
 /** What `createRouter` takes. Every key that is not named here is an error, with its path. */
@@ -121,6 +122,8 @@ export interface CheckedTarget {
   readonly params: ChatSettings | undefined;
   readonly unsupported: 'skip' | 'drop';
   readonly reasoning: boolean;
+  /** The vector space that it makes embeddings in; undefined for a target that chats. */
+  readonly space: string | undefined;
 }
 
 const SECOND = 1_000;
@@ -205,6 +208,7 @@ const targetOptions = z.strictObject({
   params: params.optional(),
   unsupported: z.enum(['skip', 'drop']).default('skip'),
   reasoning: z.boolean().default(false),
+  space: z.string().min(1).optional(),
 });
 
 const target = z.custom<TargetSpec>(
@@ -278,6 +282,10 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
       const path = `routes.${name}.pool`;
       const targets = pool.flatMap((spec, i) => checkTarget(spec, `${path}[${i}]`, problems) ?? []);
       checkIds(targets, path, problems);
+      checkSpaces(
+        pool.map(({ options: { space } }, i) => ({ path: `${path}[${i}]`, space: isText(space) ? space : undefined })),
+        problems,
+      );
       return {
         name,
         strategy,
@@ -314,15 +322,23 @@ const checkTarget = (spec: TargetSpec, path: string, problems: string[]): Checke
   const options = check(targetOptions, spec.options, path, problems);
   if (options === undefined) return undefined;
   const { id = `${spec.vendor}/${spec.model}`, timeouts, ...rest } = options;
+  if (rest.space !== undefined && rest.params !== undefined) {
+    problems.push(`${path}.params: they are settings of a chat, and a target with a space takes none`);
+  }
   try {
+    const provider = spec.connect(spec.model, options.params as ChatSettings | undefined);
+    if (rest.space !== undefined && provider.embeddings === undefined) {
+      problems.push(`${path}.space: ${spec.vendor} has no embeddings; leave it out, or take a model of another vendor`);
+    }
     return {
       id,
       vendor: spec.vendor,
-      provider: spec.connect(spec.model, options.params as ChatSettings | undefined),
+      provider,
       ...rest,
       contextWindow: rest.contextWindow,
       price: rest.price,
       quotaGroup: rest.quotaGroup,
+      space: rest.space,
       params: rest.params as ChatSettings | undefined,
       timeoutsMs: {
         ...timeouts,
@@ -337,6 +353,8 @@ const checkTarget = (spec: TargetSpec, path: string, problems: string[]): Checke
     return undefined;
   }
 };
+
+const isText = (value: unknown): value is string => typeof value === 'string';
 
 const checkIds = (targets: readonly CheckedTarget[], path: string, problems: string[]): void => {
   targets.forEach(({ id }, i) => {

@@ -1,5 +1,6 @@
 export type { HealthConfig, RetryConfig, RouteConfig, RouterConfig, StrategyName } from './config.ts';
 export type { AttemptRole } from './decide/attempt.ts';
+export type { EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector } from './decide/embedding.ts';
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
 export type { BreakerReason, Standing } from './decide/health/breaker.ts';
 export type { TargetPrice } from './decide/price.ts';
@@ -40,7 +41,7 @@ export { type AttemptReport, isRouterError, RouterError, type RouterErrorCode, t
 export type { RouterEvent } from './events.ts';
 export type { Explanation, Ranked } from './explanation.ts';
 export type { TargetSpec } from './provider.ts';
-export type { CallOptions, ChatAnswer } from './route.ts';
+export type { CallOptions, ChatAnswer, EmbeddingAnswer } from './route.ts';
 export { type ChatStream, createRouter, type Router } from './router.ts';
 export type { System } from './run/system.ts';
 export type { PaceSnapshot, RouteSnapshot, TargetName, TargetSnapshot } from './snapshot.ts';

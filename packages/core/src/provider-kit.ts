@@ -4,6 +4,7 @@
  */
 
 import { classify } from './decide/classify.ts';
+import type { EmbeddingRequest } from './decide/embedding.ts';
 import type { Failure, VendorError } from './decide/failure.ts';
 import type { ChatRequest, WireFormat } from './decide/request.ts';
 import { type ReadHeader, retryAfterMs } from './decide/retry-after.ts';
@@ -11,11 +12,12 @@ import type { Gap, TargetSpec, Wire } from './provider.ts';
 import { wallNowMs } from './run/system.ts';
 import type { TargetOptions } from './target.ts';
 
+export type { EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector } from './decide/embedding.ts';
 export type * from './decide/failure.ts';
 export type * from './decide/request.ts';
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
 export type { ReadHeader } from './decide/retry-after.ts';
-export type { Call, ConnectProvider, Gap, Provider, TargetSpec, Wire } from './provider.ts';
+export type { Call, ConnectProvider, Embeddings, Gap, Provider, TargetSpec, Wire } from './provider.ts';
 export { readServerSentEvents, type ServerSentEvent } from './sse.ts';
 export type { TargetOptions } from './target.ts';
 
@@ -201,13 +203,17 @@ const asksForNothing = (name: string, value: unknown): boolean =>
 
 /** The gaps that `request.extra` leaves at a vendor that maps only the fields in `mapped`. */
 export const extraGaps = (request: ChatRequest, mapped: readonly string[] = []): Gap[] =>
-  Object.entries(request.extra ?? {})
-    .filter(([name, value]) => !mapped.includes(name) && !asksForNothing(name, value))
-    .map(([what]) => (isHarmless(what, request) ? { what, harmless: true } : { what }));
+  // A request without a format of its own, from code, is in OpenAI's words.
+  gapsOf(request.extra, mapped, HARMLESS[request.source?.format ?? 'openai-chat']);
 
-/** A request without a format of its own, from code, is in OpenAI's words. */
-const isHarmless = (what: string, { source }: ChatRequest): boolean =>
-  HARMLESS[source?.format ?? 'openai-chat'].has(what);
+/** The same of a request for embeddings. */
+export const extraEmbeddingGaps = ({ extra }: EmbeddingRequest, mapped: readonly string[] = []): Gap[] =>
+  gapsOf(extra, mapped, HARMLESS['openai-chat']);
+
+const gapsOf = (extra: ChatRequest['extra'] = {}, mapped: readonly string[], harmless: ReadonlySet<string>): Gap[] =>
+  Object.entries(extra)
+    .filter(([name, value]) => !mapped.includes(name) && !asksForNothing(name, value))
+    .map(([what]) => (harmless.has(what) ? { what, harmless: true } : { what }));
 
 /** Splits a target's options into those of the SDK's client, named in `clientKeys`, and those of the router. */
 export const splitOptions = <Client extends object>(

@@ -1,3 +1,4 @@
+import type { EmbeddingRequest, EmbeddingResponse } from './decide/embedding.ts';
 import type { Failure } from './decide/failure.ts';
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
 import type { ChatEvent, ChatResponse } from './decide/response.ts';
@@ -22,8 +23,21 @@ export interface Provider {
   send(request: ChatRequest, call: Call): Promise<ChatResponse>;
   /** Asks for a stream. It ends normally only after the vendor said why it finished; every other end throws. */
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>;
+  /** How it makes embeddings; absent where the vendor has none. */
+  readonly embeddings?: Embeddings;
   /** Folds whatever the SDK threw into one kind of failure. */
   explain(error: unknown, wire: Wire): Failure;
+}
+
+/** The part of a provider that makes vectors of texts, held to the same as the rest of it. */
+export interface Embeddings {
+  /** What of this request the vendor cannot express; empty when it can take all of it. Pure. */
+  gaps(request: EmbeddingRequest): readonly Gap[];
+  /**
+   * Asks for one vector for each input, in their order. Where the vendor takes fewer inputs at once than there are, it is
+   * called as often as it takes, all within the one attempt.
+   */
+  embed(request: EmbeddingRequest, call: Call): Promise<EmbeddingResponse>;
 }
 
 /** Something a vendor has no words for. A target with a gap is skipped, and the gap is the reason given. */

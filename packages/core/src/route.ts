@@ -2,6 +2,7 @@ import type { CheckedRoute, CheckedTarget } from './config.ts';
 import { newAttempt } from './decide/attempt.ts';
 import { deposit, depositLastResort, hedgeBudget, newFailureRate, newLastResorts } from './decide/budget.ts';
 import type { Course } from './decide/course.ts';
+import { type EmbeddingRequest, type EmbeddingResponse, isEmbedding, type VectorSpace } from './decide/embedding.ts';
 import { FAILURE_RULES, type Failure } from './decide/failure.ts';
 import type { HealthBook } from './decide/health/health.ts';
 import { idleFor, sizeOf } from './decide/health/pace.ts';
@@ -9,18 +10,20 @@ import { termsFor } from './decide/plan.ts';
 import { choose, type Member, newScratch, type Pool } from './decide/pool.ts';
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
 import { type ChatEvent, type ChatResponse, isContent, type Usage } from './decide/response.ts';
-import { needOf, promptTokens } from './decide/tokens.ts';
+import { embeddingTokens, needOf, promptTokens } from './decide/tokens.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { Explanation, Ranked } from './explanation.ts';
 import type { Call, Gap, Wire } from './provider.ts';
 import { type Driven, drive, type Flight } from './run/drive.ts';
+import { askForVectors, WrongVectors } from './run/embed.ts';
 import { addEvent, asStreamed, newWhole, responseOf } from './run/gather.ts';
 import { Journal } from './run/journal.ts';
 import { BackgroundProbes } from './run/probe.ts';
 import { BrokeOff, type OpenedStream, openStream, relayStream } from './run/stream.ts';
 import type { System } from './run/system.ts';
 import { believed, described, type RouteSnapshot, snapshotOf } from './snapshot.ts';
+import { spaceOf, unfitFor } from './space.ts';
 import { brokenOff, givenUp, incapable, missing, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
 
 export interface CallOptions {
@@ -32,6 +35,15 @@ export interface CallOptions {
 
 export type ChatAnswer = ChatResponse & { readonly served: Served };
 
+export type EmbeddingAnswer = EmbeddingResponse & { readonly served: Served };
+
+/** What the routes of a router share. */
+export interface Shared {
+  readonly health: HealthBook;
+  /** By name. */
+  readonly spaces: ReadonlyMap<string, VectorSpace>;
+}
+
 /** A pool with its strategy, and the seven steps of a request through it. */
 export class Route {
   readonly #route: CheckedRoute;
@@ -39,9 +51,12 @@ export class Route {
   readonly #system: System;
   readonly #emit: (event: RouterEvent) => void;
   readonly #probes: BackgroundProbes | undefined;
+  /** Where its targets make embeddings. */
+  readonly #space: VectorSpace | undefined;
 
-  constructor(route: CheckedRoute, health: HealthBook, system: System, emit: (event: RouterEvent) => void) {
+  constructor(route: CheckedRoute, { health, spaces }: Shared, system: System, emit: (event: RouterEvent) => void) {
     this.#route = route;
+    this.#space = spaces.get(spaceOf(route) ?? '');
     this.#system = system;
     this.#pool = {
       members: route.targets.map(({ id, provider, quotaGroup, contextWindow, timeoutsMs, reasoning, params }) => ({
@@ -69,9 +84,18 @@ export class Route {
   async chat(request: ChatRequest, options: CallOptions): Promise<ChatAnswer> {
     const streamed = this.#route.upstream === 'stream' ? asStreamed(request) : undefined;
     const way = this.#begin(streamed ?? request, options, { plain: true, streaming: streamed !== undefined });
-    const ask: Ask<ChatResponse> = ({ provider }, asked, call, heard) =>
-      streamed === undefined ? provider.send(asked, call) : gathered(provider.stream(asked, call), heard);
+    const ask: Ask<ChatResponse> = (target, call, heard) =>
+      streamed === undefined
+        ? target.provider.send(askedOf(request, target), call)
+        : gathered(target.provider.stream(askedOf(streamed, target), call), heard);
     const driven = await this.#drive(way, usageOf, ask);
+    this.#completed(way, driven.flight);
+    return { ...driven.value, served: servedBy(way, driven.flight, this.#system.nowMs()) };
+  }
+
+  async embed(request: EmbeddingRequest, options: CallOptions): Promise<EmbeddingAnswer> {
+    const way = this.#begin(request, options, { plain: true, streaming: false });
+    const driven = await this.#drive(way, usageOfEmbedding, this.#embedding(request));
     this.#completed(way, driven.flight);
     return { ...driven.value, served: servedBy(way, driven.flight, this.#system.nowMs()) };
   }
@@ -81,8 +105,8 @@ export class Route {
     options: CallOptions,
   ): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
     const way = this.#begin(request, options, { plain: false, streaming: true });
-    const { flight, value } = await this.#drive(way, undefined, ({ provider }, asked, call) =>
-      openStream(provider.stream(asked, call)),
+    const { flight, value } = await this.#drive(way, undefined, (target, call) =>
+      openStream(target.provider.stream(askedOf(request, target), call)),
     );
     // Also while nobody waits for the next event: a caller who leaves stops the vendor at once.
     way.callerSignal?.addEventListener('abort', flight.stop);
@@ -95,7 +119,8 @@ export class Route {
   }
 
   /** The order in which a request would try the targets if it came now and all of them failed. Changes nothing. */
-  explain(request: ChatRequest, streaming: boolean): Explanation {
+  explain(request: Course['request'], stream: boolean): Explanation {
+    const streaming = stream && !isEmbedding(request);
     const { course, gaps } = this.#plan(request, undefined, { plain: !streaming, streaming });
     const { picker, lastResorts } = this.#pool;
     const pool = { ...this.#pool, picker: picker.copy?.() ?? picker, lastResorts: { ...lastResorts } };
@@ -124,10 +149,8 @@ export class Route {
     };
   }
 
-  #begin(request: ChatRequest, { signal, deadlineMs }: CallOptions, mode: Mode): Way {
-    if (!Array.isArray(request.messages) || request.messages.length === 0) {
-      throw new RouterError('invalid-request', 'messages: expected at least one message');
-    }
+  #begin(request: Course['request'], { signal, deadlineMs }: CallOptions, mode: Mode): Way {
+    checkSubstance(request);
     if (deadlineMs !== undefined && !(deadlineMs > 0)) {
       throw new RouterError('invalid-request', `deadlineMs: expected more than 0 ms, and got ${deadlineMs}`);
     }
@@ -141,23 +164,26 @@ export class Route {
   }
 
   /** What is known of a request before anybody is asked. */
-  #plan(request: ChatRequest, deadlineMs: number | undefined, { plain, streaming }: Mode): Planned {
-    checkOverrides(this.#route, request);
+  #plan(request: Course['request'], deadlineMs: number | undefined, { plain, streaming }: Mode): Planned {
     const startedAtMs = this.#system.nowMs();
-    const gaps = this.#route.targets.map((target) => target.provider.gaps(askedOf(request, target)));
-    const reasoning = thinks(request) || Object.values(request.overrides ?? NO_OVERRIDES).some(thinks);
-    const inputTokens = promptTokens(request);
+    const { gaps, reasoning, inputTokens, need } = isEmbedding(request)
+      ? demandsOfEmbedding(this.#route, request)
+      : demandsOfChat(this.#route, request);
     const course: Course = {
       request,
       streaming,
       size: sizeOf(inputTokens),
-      need: needOf(inputTokens, request),
+      need,
       subject: undefined,
       task: undefined,
       reasoning,
       startedAtMs,
       deadlineAtMs: startedAtMs + (deadlineMs ?? this.#deadlineMs(plain, reasoning)),
-      able: this.#route.targets.reduce((mask, target, i) => (isAble(target, gaps[i]) ? mask | (1 << i) : mask), 0),
+      able: this.#route.targets.reduce(
+        (mask, target, i) =>
+          unfitFor(target, request) === undefined && isAble(target, gaps[i]) ? mask | (1 << i) : mask,
+        0,
+      ),
       tried: 0,
       pass: 0,
       windowAbove: undefined,
@@ -197,10 +223,7 @@ export class Route {
       usageOf,
       pool: this.#pool,
       system: this.#system,
-      call: async (i, call, heard) => {
-        const target = targetAt(this.#route, i);
-        return ask(target, askedOf(course.request, target), call, heard);
-      },
+      call: async (i, call, heard) => ask(targetAt(this.#route, i), call, heard),
       explain: (i, error, wire) => this.#explain(i, error, wire),
       pausesOf: (i) => {
         const { health, timeoutsMs } = this.#pool.members[i] as Member;
@@ -233,17 +256,32 @@ export class Route {
 
   /** Asks one target that nobody asks for, as little as it takes to see an answer begin. */
   async #probe(i: number): Promise<void> {
-    const planned = this.#plan(SMALL_TALK, undefined, { plain: false, streaming: true });
+    const embeds = targetAt(this.#route, i).space !== undefined;
+    const planned = this.#plan(embeds ? SMALL_TEXT : SMALL_TALK, undefined, { plain: embeds, streaming: !embeds });
     const course = { ...planned.course, able: planned.course.able & (1 << i) };
     const way = this.#wayOf(`probe-${this.#newId()}`, { ...planned, course }, undefined);
-    const driven = await drive(
-      this.#job(way, undefined, ({ provider }, asked, call) => openStream(provider.stream(asked, call))),
-    );
+    const driven = embeds
+      ? await drive(this.#job(way, usageOfEmbedding, this.#embedding(SMALL_TEXT)))
+      : await drive(
+          this.#job(way, undefined, (target, call) =>
+            openStream(target.provider.stream(askedOf(SMALL_TALK, target), call)),
+          ),
+        );
     if (driven.type === 'answered') driven.flight.stop();
+  }
+
+  #embedding(request: EmbeddingRequest): Ask<EmbeddingResponse> {
+    return ({ provider, vendor }, call) => {
+      // Who has no part in it is skipped: see `unfitFor` and `checkConfig`.
+      if (provider.embeddings === undefined || this.#space === undefined)
+        throw new TypeError(`${vendor} has no embeddings`);
+      return askForVectors(provider.embeddings, request, call, { space: this.#space, vendor });
+    };
   }
 
   /** A provider's own explanation must not be able to fail the request. */
   #explain(i: number, error: unknown, wire: Wire): Failure {
+    if (error instanceof WrongVectors) return error.failure;
     const { provider, vendor } = targetAt(this.#route, i);
     try {
       const failure = provider.explain(error, wire);
@@ -285,6 +323,10 @@ export class Route {
 
 const usageOf = ({ usage }: ChatResponse): Usage | undefined => usage;
 
+/** A vector is no token. */
+const usageOfEmbedding = ({ usage }: EmbeddingResponse): Usage | undefined =>
+  usage && { inputTokens: usage.inputTokens, outputTokens: 0, cachedInputTokens: 0, reasoningTokens: 0 };
+
 type UsageOf<T> = Parameters<typeof drive<T>>[0]['usageOf'];
 
 type Planned = Pick<Way, 'course' | 'gaps'>;
@@ -295,12 +337,44 @@ interface Mode {
   readonly streaming: boolean;
 }
 
-type Ask<T> = (
-  target: CheckedTarget,
-  request: ChatRequest,
-  call: Call,
-  heard: (hasContent: boolean) => void,
-) => Promise<T>;
+type Ask<T> = (target: CheckedTarget, call: Call, heard: (hasContent: boolean) => void) => Promise<T>;
+
+/** What a request is going to take, whatever it is for. */
+interface Demands extends Pick<Course, 'need' | 'reasoning'>, Pick<Way, 'gaps'> {
+  /** An estimate. */
+  readonly inputTokens: number;
+}
+
+const demandsOfChat = (route: CheckedRoute, request: ChatRequest): Demands => {
+  checkOverrides(route, request);
+  const inputTokens = promptTokens(request);
+  return {
+    gaps: route.targets.map((target) => target.provider.gaps(askedOf(request, target))),
+    reasoning: thinks(request) || Object.values(request.overrides ?? NO_OVERRIDES).some(thinks),
+    inputTokens,
+    need: needOf(inputTokens, request),
+  };
+};
+
+const demandsOfEmbedding = ({ targets }: CheckedRoute, request: EmbeddingRequest): Demands => {
+  const inputTokens = embeddingTokens(request);
+  return {
+    gaps: targets.map(({ provider }) => provider.embeddings?.gaps(request) ?? []),
+    reasoning: false,
+    inputTokens,
+    need: needOf(inputTokens, { maxOutputTokens: 0 }),
+  };
+};
+
+/** A request that asks for nothing is a mistake. */
+const checkSubstance = (request: Course['request']): void => {
+  const [field, items, item] = isEmbedding(request)
+    ? (['inputs', request.inputs, 'input'] as const)
+    : (['messages', request.messages, 'message'] as const);
+  if (!Array.isArray(items) || items.length === 0) {
+    throw new RouterError('invalid-request', `${field}: expected at least one ${item}`);
+  }
+};
 
 const gathered = async (
   events: AsyncIterable<ChatEvent>,
@@ -318,6 +392,8 @@ const SMALL_TALK: ChatRequest = {
   messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
   maxOutputTokens: 1,
 };
+
+const SMALL_TEXT: EmbeddingRequest = { inputs: ['Hi'] };
 
 const UNSENT = { state: 'idle', header: () => undefined } as const;
 

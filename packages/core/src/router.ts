@@ -1,13 +1,15 @@
 import { checkConfig, type RouterConfig } from './config.ts';
+import type { EmbeddingRequest } from './decide/embedding.ts';
 import { HealthBook } from './decide/health/health.ts';
 import type { ChatRequest } from './decide/request.ts';
 import type { ChatEvent } from './decide/response.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { Explanation } from './explanation.ts';
-import { type CallOptions, type ChatAnswer, Route } from './route.ts';
+import { type CallOptions, type ChatAnswer, type EmbeddingAnswer, Route } from './route.ts';
 import { realSystem } from './run/system.ts';
 import type { RouteSnapshot } from './snapshot.ts';
+import { spacesOf } from './space.ts';
 import type { Served } from './way.ts';
 
 /** Takes requests, picks targets, and falls back. Made by `createRouter`; used through an adapter, or directly. */
@@ -23,6 +25,13 @@ export interface Router {
    * first event when no target answered, and in its middle when the answer broke off. Leaving the loop stops the vendor.
    */
   stream(route: string, request: ChatRequest, options?: CallOptions): ChatStream;
+  /**
+   * Asks for one vector for each input, of a route whose targets declare a vector space (`space`). It falls back within that
+   * space and never into another; vectors that cannot be right, by their number or their length, are a failure like any other.
+   *
+   * @throws RouterError when no target answered, or the route makes no embeddings.
+   */
+  embed(route: string, request: EmbeddingRequest, options?: CallOptions): Promise<EmbeddingAnswer>;
   /** What the router knows now, without secrets: by route, the targets in pool order. */
   snapshot(): readonly RouteSnapshot[];
   /**
@@ -31,7 +40,7 @@ export interface Router {
    *
    * @throws RouterError when there is no such route.
    */
-  explain(route: string, request: ChatRequest, options?: { readonly stream?: boolean }): Explanation;
+  explain(route: string, request: ChatRequest | EmbeddingRequest, options?: { readonly stream?: boolean }): Explanation;
 }
 
 export interface ChatStream extends AsyncIterable<ChatEvent> {
@@ -44,7 +53,10 @@ export const createRouter = (config: RouterConfig): Router => {
   const { routes: checked, health: settings } = checkConfig(config);
   const system = config.system ?? realSystem;
   const health = new HealthBook(settings);
-  const routes = new Map(checked.map((route) => [route.name, new Route(route, health, system, emitter(config))]));
+  const spaces = spacesOf(checked);
+  const routes = new Map(
+    checked.map((route) => [route.name, new Route(route, { health, spaces }, system, emitter(config))]),
+  );
 
   const find = (name: string): Route => {
     const route = routes.get(name);
@@ -54,6 +66,7 @@ export const createRouter = (config: RouterConfig): Router => {
 
   return {
     chat: async (route, request, options = {}) => find(route).chat(request, options),
+    embed: async (route, request, options = {}) => find(route).embed(request, options),
     stream(route, request, { signal, deadlineMs } = {}) {
       // Ours, so that leaving the loop is leaving in every phase: also while the next event, or the first, is awaited.
       const caller = new AbortController();

@@ -28,6 +28,8 @@ export interface TargetSnapshot extends TargetName {
   readonly weight: number;
   readonly contextWindow?: number;
   readonly price?: TargetPrice;
+  /** The vector space that it makes embeddings in. */
+  readonly space?: string;
   readonly standing: Standing;
   /** Why it is left alone. */
   readonly reason?: BreakerReason;
@@ -105,6 +107,7 @@ const snapshotOfTarget = (
     weight: target.weight,
     ...(target.contextWindow !== undefined && { contextWindow: target.contextWindow }),
     ...(target.price !== undefined && { price: target.price }),
+    ...(target.space !== undefined && { space: target.space }),
     standing,
     ...(reason !== undefined && { reason }),
     ...(untilMs !== undefined && { dueInMs: Math.max(0, untilMs - nowMs) }),

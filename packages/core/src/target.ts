@@ -19,6 +19,14 @@ export interface TargetOptions {
   readonly timeouts?: Timeouts;
   /** The model thinks before it speaks, so that long silence is no sign of trouble. Default: false. */
   readonly reasoning?: boolean;
+  /**
+   * The vector space that the target makes embeddings in: a name of yours for what makes vectors comparable, such as
+   * `'text-embedding-3-small@1536'`. Two targets of one space give vectors that may be mixed: the same model at two vendors,
+   * in two regions, with two keys. All that a pool declares must be the same, so that no request falls back into another
+   * space. A name that ends in `@` and a number says how long the vectors are. With it the target takes no chat requests;
+   * without it, no embeddings. Default: none.
+   */
+  readonly space?: string;
   /** Targets with the same key and the same `quotaGroup` share one rate limit. Default: each model has its own. */
   readonly quotaGroup?: string;
   /** Settings laid over those of every request to this target. */

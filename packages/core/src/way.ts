@@ -9,6 +9,7 @@ import type { Gap } from './provider.ts';
 import type { Flight } from './run/drive.ts';
 import { isCallersOwn, type Journal } from './run/journal.ts';
 import { nameOf, type TargetName } from './snapshot.ts';
+import { unfitFor, wrongRouteFor } from './space.ts';
 
 /** The way of one request through a route: everything that belongs to it alone. */
 export interface Way {
@@ -56,7 +57,10 @@ export const skippedOf = (
   route.targets.flatMap((target, i): SkippedTarget[] => {
     if (has(course.tried, i) || course.attempts.some((attempt) => attempt.target === i)) return [];
     if (!target.enabled) return [{ target: target.id, reason: 'disabled' }];
-    if (!has(course.able, i)) return [{ target: target.id, reason: `cannot express ${missing(gaps[i]).join(', ')}` }];
+    if (!has(course.able, i)) {
+      const reason = unfitFor(target, course.request) ?? `cannot express ${missing(gaps[i]).join(', ')}`;
+      return [{ target: target.id, reason }];
+    }
     if (course.windowAbove !== undefined) return [{ target: target.id, reason: 'no larger context window' }];
     const reason = whyNot(pool.members[i] as Member, course.need, nowMs);
     return reason === undefined ? [] : [{ target: target.id, reason }];
@@ -64,6 +68,8 @@ export const skippedOf = (
 
 /** Nobody can put this request to their vendor. */
 export const incapable = (way: Way, nowMs: number): RouterError => {
+  const wrongRoute = wrongRouteFor(way.route, way.course.request);
+  if (wrongRoute !== undefined) return new RouterError('no-capable-target', wrongRoute, detailsOf(way, nowMs));
   const reasons = skippedOf(way, nowMs).map(({ target, reason }) => `${target}: ${reason}`);
   return new RouterError(
     'no-capable-target',

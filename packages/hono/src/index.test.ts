@@ -19,6 +19,9 @@ const router: Router = {
       tookMs: 1,
     },
   }),
+  embed: () => {
+    throw new Error('not asked for here');
+  },
   stream: () => {
     throw new Error('not asked for here');
   },

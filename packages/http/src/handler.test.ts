@@ -5,6 +5,8 @@ import {
   type ChatEvent,
   type ChatRequest,
   type ChatStream,
+  type EmbeddingAnswer,
+  type EmbeddingRequest,
   type Explanation,
   type Router,
   RouterError,
@@ -62,6 +64,13 @@ class FakeRouter implements Router {
     return this.answer();
   }
 
+  readonly embedded: { route: string; request: EmbeddingRequest; options: CallOptions }[] = [];
+
+  async embed(name: string, request: EmbeddingRequest, options: CallOptions = {}): Promise<EmbeddingAnswer> {
+    this.embedded.push({ route: name, request, options });
+    return { model: 'm', vectors: request.inputs.map(() => [0.5, -0.25]), usage: { inputTokens: 2 }, served: SERVED };
+  }
+
   stream(name: string, request: ChatRequest, options: CallOptions = {}): ChatStream {
     this.asked.push({ route: name, request, options });
     const events = this.events();
@@ -72,9 +81,14 @@ class FakeRouter implements Router {
     return this.routes;
   }
 
-  explain(name: string, request: ChatRequest, { stream = false }: { readonly stream?: boolean } = {}): Explanation {
+  explain(
+    name: string,
+    request: ChatRequest | EmbeddingRequest,
+    { stream = false }: { readonly stream?: boolean } = {},
+  ): Explanation {
     if (name !== 'chat') throw new RouterError('unknown-route', `There is no route '${name}'.`);
-    const ranked = { target: request.messages.length === 1 ? 'acme/m' : '?', role: 'first' } as const;
+    const { length } = 'inputs' in request ? request.inputs : request.messages;
+    const ranked = { target: length === 1 ? 'acme/m' : '?', role: 'first' } as const;
     const lateAfterMs = stream ? 8_000 : 20_000;
     return {
       route: name,
@@ -102,6 +116,7 @@ const post = (path: string, body: object = {}, init: RequestInit = {}): Request 
   });
 
 const CHAT = '/llm/chat/v1/chat/completions';
+const EMBEDDINGS = '/llm/chat/v1/embeddings';
 const MESSAGES = '/llm/chat/v1/messages';
 
 const ask = async (router: Router, request: Request, options?: HandlerOptions): Promise<Response> => {
@@ -120,6 +135,8 @@ describe('paths', () => {
       '/llm/v1/messages',
       '/llm/v1/models',
       '/llm/chat/v1/models',
+      EMBEDDINGS,
+      '/llm/v1/embeddings',
       '/llm/routes',
       '/llm/health',
     ];
@@ -132,6 +149,7 @@ describe('paths', () => {
       ...['', '*', '/', '/llm', '/llm/', '/llmv1/models', '/llmhealth', '/health', '/LLM/health', '/llm/health/'],
       ...['/llm/chat', '/llm/chat/', '/llm/a/b/v1/models', '/llm//v1/models', '/llm/../v1/models', '/llm/./v1/models'],
       ...['/llm/v1/chat/completions/', '/x/llm/health', '/?/llm/health', '/x?u=http://a/llm/health', '//llm/health'],
+      ...['/llm/v1/embeddings/', '/llm/embeddings', '/llm/chat/embeddings'],
       ...['/llm/v1/messages/', '/llm/v1/messages/batches', '/llm/v1/', '/llm/v1', '/llm/chat/v1/constructor'],
     ];
     for (const url of [...others, ...others.map((path) => ORIGIN + path)]) {
@@ -258,6 +276,87 @@ describe('an answer', () => {
       expect(JSON.parse(last?.slice(6) ?? '')).toMatchObject({ error: { code } });
       expect(text).not.toContain('secret');
     }
+  });
+});
+
+describe('a caller who wants embeddings', () => {
+  test('is answered by the route in the path, else by the one that model names, with who served it', async () => {
+    const router = new FakeRouter();
+    const body = { model: 'other', input: ['a', 'b'], dimensions: 2, user: 'u-1' };
+    const response = await ask(router, post(EMBEDDINGS, body));
+    expect(response.headers.get('x-switchyard-target')).toBe('acme/m');
+    expect(response.headers.get('content-type')).toBe('application/json');
+    expect(await response.json()).toEqual({
+      object: 'list',
+      data: [0, 1].map((index) => ({ object: 'embedding', index, embedding: [0.5, -0.25] })),
+      model: 'm',
+      usage: { prompt_tokens: 2, total_tokens: 2 },
+    });
+    await ask(router, post('/llm/v1/embeddings', body));
+    expect(router.embedded.map(({ route }) => route)).toEqual(['chat', 'other']);
+    expect(router.embedded[0]?.request).toMatchObject({ inputs: ['a', 'b'], dimensions: 2, extra: { user: 'u-1' } });
+    expect(router.asked).toEqual([]);
+  });
+
+  test('takes its work with it when it leaves', async () => {
+    const router = new FakeRouter();
+    const caller = new AbortController();
+    await ask(router, post(EMBEDDINGS, { input: 'a' }, { signal: caller.signal }));
+    const { signal } = router.embedded[0]?.options ?? {};
+    expect(signal?.aborted).toBe(false);
+    caller.abort();
+    expect(signal?.aborted).toBe(true);
+  });
+
+  test.each([
+    [{}, 'input: expected a text, tokens, or an array of either with at least one, and got nothing'],
+    [{ input: [] }, 'input: expected a text, tokens, or an array'],
+    [{ input: { text: 'a' } }, 'input: expected a text, tokens, or an array'],
+    [{ input: ['a', 1] }, 'input[1]: expected a text, and got number'],
+    [{ input: [[1], 'a'] }, 'input[1]: expected an array, and got string'],
+    [{ input: [[1], [2, -1]] }, 'input[1][1]: expected a token, a whole number, and got number'],
+    [{ input: [1, 2.5] }, 'input[1]: expected a token'],
+    [{ input: [[]] }, 'input[0]: expected at least one token'],
+    [{ input: Array(2_049).fill('a') }, 'input: expected at most 2048, and got 2049'],
+    [{ input: 'a', dimensions: 0 }, 'dimensions: expected a whole number above 0'],
+    [{ input: 'a', dimensions: '256' }, 'dimensions: expected a number'],
+    [{ input: 'a', encoding_format: 'hex' }, "encoding_format: expected 'float' or 'base64', and got string"],
+    [{ input: 'a', user: 1 }, 'user: expected a text'],
+  ])('is told which field of %j is wrong, and nobody is asked', async (body, message) => {
+    const router = new FakeRouter();
+    const response = await ask(router, post(EMBEDDINGS, body));
+    expect(response.status).toBe(400);
+    const { error } = (await response.json()) as { error: { message: string; type: string; code: string } };
+    expect(error).toMatchObject({ type: 'invalid_request_error', code: 'invalid_request' });
+    expect(error.message).toContain(message);
+    expect(router.embedded).toEqual([]);
+  });
+
+  test('names no route in the path, and none in the body', async () => {
+    const response = await ask(new FakeRouter(), post('/llm/v1/embeddings', { input: 'a' }));
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      expect.stringContaining('model: expected the name'),
+    ]);
+  });
+
+  test('meets the same guard, limits and methods as a chat', async () => {
+    const router = new FakeRouter();
+    const guarded = await ask(router, post(EMBEDDINGS, { input: 'a' }), { authorize: () => false });
+    expect(guarded.status).toBe(401);
+    const long = post(EMBEDDINGS, { input: 'a'.repeat(100) });
+    expect((await ask(router, long, { bodyLimit: 50 })).status).toBe(413);
+    const text = post(EMBEDDINGS, { input: 'a' }, { headers: { 'content-type': 'text/plain' } });
+    expect((await ask(router, text)).status).toBe(415);
+    const got = await ask(router, new Request(ORIGIN + EMBEDDINGS));
+    expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
+    expect(router.embedded).toEqual([]);
+  });
+
+  test('may ask how a route would go about it', async () => {
+    const request = post('/llm/chat/explain', { input: 'a', messages: undefined });
+    const response = await ask(new FakeRouter(), request, { authorize: () => true });
+    expect(await response.json()).toMatchObject({ ranking: [{ target: 'acme/m' }] });
   });
 });
 

@@ -2,10 +2,12 @@ import { isRouterError, type Router, RouterError, type TargetSnapshot } from '@s
 import { readJson } from './body.ts';
 import type { Format, FormatCall } from './format.ts';
 import { chatCompletions } from './formats/chat-completions.ts';
+import { parseEmbeddings, printEmbeddings } from './formats/embeddings.ts';
 import { glide } from './formats/glide.ts';
 import { messages } from './formats/messages.ts';
 import { responses } from './formats/responses.ts';
 import { servedHeaders } from './headers.ts';
+import { isObject } from './read.ts';
 
 export interface HandlerOptions {
   /** The path that the router is mounted at. Default: `/llm`. */
@@ -53,7 +55,7 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
   };
 
   const answer = async (request: Request, endpoint: Endpoint): Promise<Response> => {
-    const methods = endpoint.type === 'chat' || endpoint.type === 'explain' ? ['POST'] : ['GET', 'HEAD'];
+    const methods = POSTED.has(endpoint.type) ? ['POST'] : ['GET', 'HEAD'];
     if (!methods.includes(request.method)) return wrongMethod(methods, formatOf(endpoint));
     switch (endpoint.type) {
       case 'models':
@@ -65,6 +67,10 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
       case 'explain':
         return (
           (await refusal(request, authorize, chatCompletions)) ?? (await explain(router, request, endpoint, bodyLimit))
+        );
+      case 'embeddings':
+        return (
+          (await refusal(request, authorize, formatOf(endpoint))) ?? (await embed(router, request, endpoint, bodyLimit))
         );
       case 'chat':
         return (
@@ -83,11 +89,7 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
   return Object.assign(handle, { serves: (url: string, mountedAt?: string) => find(url, mountedAt) !== undefined });
 };
 
-type Endpoint =
-  | ChatEndpoint
-  | { readonly type: 'models'; readonly route: string | undefined }
-  | ExplainEndpoint
-  | { readonly type: 'routes' | 'health' };
+type Endpoint = ChatEndpoint | RoutedEndpoint | ExplainEndpoint | { readonly type: 'routes' | 'health' };
 
 interface ChatEndpoint {
   readonly type: 'chat';
@@ -95,12 +97,20 @@ interface ChatEndpoint {
   readonly route: string | undefined;
 }
 
+interface RoutedEndpoint {
+  readonly type: 'embeddings' | 'models';
+  readonly route: string | undefined;
+}
+
+/** What is asked for with a body. */
+const POSTED: ReadonlySet<Endpoint['type']> = new Set(['chat', 'embeddings', 'explain']);
+
 interface ExplainEndpoint {
   readonly type: 'explain';
   readonly route: string;
 }
 
-/** The lists and states of the router are OpenAI's, where they are anybody's. */
+/** Embeddings are OpenAI's, and so are the lists and states of the router, where they are anybody's. */
 const formatOf = (endpoint: Endpoint): Format => (endpoint.type === 'chat' ? endpoint.format : chatCompletions);
 
 /** With one slash before it and none behind; the root is ''. */
@@ -124,7 +134,7 @@ const match = (path: string): Endpoint | undefined => {
   if (routed !== undefined) return { type: 'chat', format: glide, route: routed };
   // No route begins with a dot, and servers resolve `..` before or after us.
   const [, route, name = ''] = /^(?:\/([^/.][^/]*))?\/v1\/(.+)$/.exec(path) ?? [];
-  if (name === 'models') return { type: 'models', route };
+  if (name === 'models' || name === 'embeddings') return { type: name, route };
   const format = FORMATS.get(name);
   return format && { type: 'chat', format, route };
 };
@@ -136,8 +146,7 @@ const chat = async (
   bodyLimit: number,
 ): Promise<Response> => {
   const call = format.parse(await readJson(request, bodyLimit), request.headers);
-  const route = named ?? call.model;
-  if (route === undefined) throw new RouterError('invalid-request', 'model: expected the name of a route');
+  const route = routeOf(named, call.model);
   if (call.stream) return streamed(router, route, call, format, request.signal);
   const answer = await router.chat(route, call.request, { signal: request.signal });
   return new Response(call.printAnswer(answer), {
@@ -145,14 +154,36 @@ const chat = async (
   });
 };
 
-/** Takes what Chat Completions take, and asks nobody. */
+const embed = async (
+  router: Router,
+  request: Request,
+  { route: named }: RoutedEndpoint,
+  bodyLimit: number,
+): Promise<Response> => {
+  const call = parseEmbeddings(await readJson(request, bodyLimit));
+  const answer = await router.embed(routeOf(named, call.model), call.request, { signal: request.signal });
+  return new Response(printEmbeddings(answer, call), {
+    headers: { 'content-type': 'application/json', ...servedHeaders(answer.served) },
+  });
+};
+
+/** The route that the path names, or else the body. */
+const routeOf = (named: string | undefined, model: string | undefined): string => {
+  const route = named ?? model;
+  if (route !== undefined) return route;
+  throw new RouterError('invalid-request', 'model: expected the name of a route');
+};
+
+/** Takes what Chat Completions take, or what embeddings do, and asks nobody. */
 const explain = async (
   router: Router,
   request: Request,
   { route }: ExplainEndpoint,
   bodyLimit: number,
 ): Promise<Response> => {
-  const { request: asked, stream } = chatCompletions.parse(await readJson(request, bodyLimit), request.headers);
+  const body = await readJson(request, bodyLimit);
+  if (isObject(body) && 'input' in body) return Response.json(router.explain(route, parseEmbeddings(body).request));
+  const { request: asked, stream } = chatCompletions.parse(body, request.headers);
   return Response.json(router.explain(route, asked, { stream }));
 };
 

@@ -1,10 +1,11 @@
 import type { Attempt } from './attempt.ts';
+import type { EmbeddingRequest } from './embedding.ts';
 import type { Need } from './health/allowance.ts';
 import type { ChatRequest } from './request.ts';
 
 /** One request on its way through a pool: what was tried so far, and what is left of its time. */
 export interface Course {
-  readonly request: ChatRequest;
+  readonly request: ChatRequest | EmbeddingRequest;
   readonly streaming: boolean;
   /** Which size the prompt has, for what its targets' pace is measured by. */
   readonly size: number;

@@ -11,7 +11,7 @@ import { accessOf, conditionOf, probedAtMs, type TargetHealth } from './health/h
 import { tokensOf } from './health/observe.ts';
 import type { RetryPolicy } from './retry.ts';
 import { firstOf, has, MOST_TARGETS, type Observation, type PickContext, type Picker } from './strategy.ts';
-import { inputTokensOf } from './tokens.ts';
+import { inputTokensOf, mostOutputTokens } from './tokens.ts';
 
 /** Targets that can stand in for one another, and the strategy that puts them in order. */
 export interface Pool {
@@ -225,7 +225,7 @@ const pick = (
   context.attempt = course.attempts.length;
   context.streaming = course.streaming;
   context.inputTokens = inputTokensOf(course.need);
-  context.maxOutputTokens = course.request.maxOutputTokens;
+  context.maxOutputTokens = mostOutputTokens(course.request);
   context.subject = course.subject;
   context.task = course.task;
   context.nowMs = nowMs;

@@ -1,5 +1,6 @@
 import type { AttemptRole } from './attempt.ts';
 import type { Dice } from './dice.ts';
+import type { EmbeddingRequest } from './embedding.ts';
 import type { FailureKind, FailureRule } from './failure.ts';
 import type { TargetPrice } from './price.ts';
 import type { ChatRequest } from './request.ts';
@@ -73,7 +74,8 @@ export interface PickContext extends Asked {
   readonly candidates: number;
   /** A bit for each target that could take this request at all, were it well: enabled, and able to express it. */
   readonly able: number;
-  readonly request: ChatRequest;
+  /** On a route that makes embeddings, the request for them: `'inputs' in request` tells. */
+  readonly request: ChatRequest | EmbeddingRequest;
   /** Attempts of this request before: 0 for the first pick. */
   readonly attempt: number;
   readonly nowMs: number;

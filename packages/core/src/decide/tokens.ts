@@ -1,5 +1,6 @@
+import { type EmbeddingRequest, isEmbedding } from './embedding.ts';
 import type { Need } from './health/allowance.ts';
-import type { ChatRequest, UserPart } from './request.ts';
+import type { ChatRequest, ChatSettings, UserPart } from './request.ts';
 
 /** English prose; near enough where a rate limit or the size of a prompt is guessed. */
 const CHARACTERS_PER_TOKEN = 4;
@@ -29,11 +30,24 @@ const tokensOfPart = (part: UserPart): number => {
 /** The estimate that a need was made of. */
 export const inputTokensOf = ([, , inputTokens]: Need): number => inputTokens;
 
+/** An estimate of what is to be embedded, in tokens. */
+export const embeddingTokens = ({ inputs }: EmbeddingRequest): number => {
+  let tokens = 0;
+  for (const input of inputs) {
+    tokens += typeof input === 'string' ? Math.ceil(input.length / CHARACTERS_PER_TOKEN) : input.length;
+  }
+  return tokens;
+};
+
+/** The most that an answer may have; undefined where the request does not say. Vectors are made without any. */
+export const mostOutputTokens = (request: ChatRequest | EmbeddingRequest): number | undefined =>
+  isEmbedding(request) ? 0 : request.maxOutputTokens;
+
 /**
  * What a request takes off each of a vendor's meters. Vendors count the longest answer that a request allows before they
  * let it in; where it names none, one token stands for an answer.
  */
-export const needOf = (inputTokens: number, { maxOutputTokens = 1 }: ChatRequest): Need => [
+export const needOf = (inputTokens: number, { maxOutputTokens = 1 }: Pick<ChatSettings, 'maxOutputTokens'>): Need => [
   1,
   inputTokens + maxOutputTokens,
   inputTokens,

@@ -23,6 +23,7 @@ import {
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, callIdOf, countOf, textOf, withoutUndefined } from './body.ts';
+import { cohereEmbeddings } from './cohere-embeddings.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
 type ClientOptions = ConstructorParameters<typeof CohereClientV2>[0];
@@ -40,7 +41,7 @@ const CLIENT_KEYS = {
   client: true, baseUrl: true, clientName: true, environment: true, fetch: true, headers: true, logging: true, token: true,
 } as const satisfies Record<keyof CohereClientOptions | 'client', true>;
 
-/** A model at Cohere, through version 2 of its Chat API. The key defaults to `CO_API_KEY`. */
+/** A model at Cohere, through version 2 of its Chat API, or of its Embed API. The key defaults to `CO_API_KEY`. */
 export const cohere = (model: string, options: CohereTargetOptions = {}): TargetSpec => {
   const { client: given, routing } = splitOptions<CohereClientOptions & { client?: CohereClientV2 }>(
     options,
@@ -78,16 +79,19 @@ const connect = (options: CohereClientOptions, model: string): Provider => {
   // Through the SDK's `fetch`, which brings base URL, key, headers and transport, and not through its `chat` and
   // `chatStream`: those lose the status of an error whose body is not JSON, end a stream where its text says "[DONE]"
   // or where it was cut, and leave a timer behind with each request that finds no connection.
-  const ask = async (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
-    const response = await client.fetch('v2/chat', {
+  const post = async (path: string, body: Body, signal: AbortSignal): Promise<Response> => {
+    const accept = body.stream === true ? 'text/event-stream' : 'application/json';
+    const response = await client.fetch(path, {
       method: 'POST',
-      headers: { accept: stream ? 'text/event-stream' : 'application/json', 'content-type': 'application/json' },
-      body: JSON.stringify({ ...toCohere(request, () => {}), model, stream }),
+      headers: { accept, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
       signal,
     });
     if (!response.ok) throw await refusal(response);
     return response;
   };
+  const ask = (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> =>
+    post('v2/chat', { ...toCohere(request, () => {}), model, stream }, signal);
 
   return {
     name: 'cohere',
@@ -106,6 +110,9 @@ const connect = (options: CohereClientOptions, model: string): Provider => {
       if (response.body === null) throw brokenAnswer('cohere', 'no body');
       yield* readEvents(response.body, model, request);
     },
+    embeddings: cohereEmbeddings(model, async (body, signal) =>
+      parse(await (await post('v2/embed', body, signal)).text(), 'a body'),
+    ),
     explain,
   };
 };

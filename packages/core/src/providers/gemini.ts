@@ -344,7 +344,7 @@ const idOf = (body: Body): string => textOf(body.responseId) ?? `resp_${randomUU
 
 /** Reads a whole answer. */
 export const fromGemini = (vendor: string, model: string, answer: unknown): ChatResponse => {
-  const body = checked(vendor, answer, 'a body that is no answer');
+  const body = checkedBody(vendor, answer, 'a body that is no answer');
   const { pieces, finishReason, usage } = readReply(vendor, body);
   if (finishReason === undefined) {
     const empty = !Array.isArray(body.candidates) || body.candidates.length === 0;
@@ -398,7 +398,7 @@ async function* readEvents(
   let finishReason: FinishReason | undefined;
   let usage: Usage | undefined;
   for await (const chunk of chunks) {
-    const body = checked(vendor, chunk, 'an event that is no answer');
+    const body = checkedBody(vendor, chunk, 'an event that is no answer');
     const reply = readReply(vendor, body);
     if (!started) {
       started = true;
@@ -419,7 +419,8 @@ async function* readEvents(
   if (usage !== undefined) yield { type: 'usage', usage };
 }
 
-const checked = (vendor: string, answer: unknown, what: string): Body => {
+/** The body of an answer; whatever has an error in it is none. */
+export const checkedBody = (vendor: string, answer: unknown, what: string): Body => {
   if (!isObject(answer)) throw brokenAnswer(vendor, what);
   if (answer.error !== undefined && answer.error !== null) {
     throw new ProviderFailure(failureFromGoogle(vendor, isObject(answer.error) ? answer.error : {}));

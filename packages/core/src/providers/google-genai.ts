@@ -1,10 +1,18 @@
-import { type GenerateContentParameters, GoogleGenAI, type GoogleGenAIOptions, type HttpOptions } from '@google/genai';
+import {
+  type ContentListUnion,
+  type EmbedContentConfig,
+  type GenerateContentParameters,
+  GoogleGenAI,
+  type GoogleGenAIOptions,
+  type HttpOptions,
+} from '@google/genai';
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest } from '../decide/request.ts';
 import type { Provider, TargetSpec, Wire } from '../provider.ts';
 import { failureFromUnknown, isObject, splitOptions } from '../provider-kit.ts';
 import type { TargetOptions } from '../target.ts';
 import { failureFromGoogle, fromGemini, httpStatusOf, streamGemini, toGemini } from './gemini.ts';
+import { geminiEmbeddings, MOST_GEMINI_TEXTS } from './gemini-embeddings.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type ClientOptions = Omit<GoogleGenAIOptions, 'httpOptions'> & {
@@ -86,9 +94,20 @@ const connect = (client: GoogleGenAI, model: string): Provider => {
     },
     stream: (request, call) =>
       streamGemini(VENDOR, model, call, (signal) => client.models.generateContentStream(ask(request, signal))),
+    embeddings: geminiEmbeddings(VENDOR, model, mostTexts(client, model), ({ contents, ...config }, signal) =>
+      client.models.embedContent({
+        model,
+        contents: [...contents] as ContentListUnion,
+        config: { ...config, abortSignal: signal, httpOptions: ONE_ATTEMPT } as EmbedContentConfig,
+      }),
+    ),
     explain,
   };
 };
+
+/** At Vertex AI the SDK asks the Gemini models through a method that takes one content. */
+const mostTexts = ({ vertexai }: GoogleGenAI, model: string): number =>
+  vertexai && /gemini|maas/.test(model) ? 1 : MOST_GEMINI_TEXTS;
 
 /** Where a client sends its requests, and as whom: protected in the SDK's types, and known to nobody else. */
 const accountOf = (client: GoogleGenAI): Provider['account'] => {

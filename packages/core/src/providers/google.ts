@@ -1,10 +1,16 @@
-import { type GenerateContentRequest, GoogleGenerativeAI, type RequestOptions } from '@google/generative-ai';
+import {
+  type BatchEmbedContentsRequest,
+  type GenerateContentRequest,
+  GoogleGenerativeAI,
+  type RequestOptions,
+} from '@google/generative-ai';
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest } from '../decide/request.ts';
 import type { Provider, TargetSpec, Wire } from '../provider.ts';
 import { failureFromUnknown, splitOptions } from '../provider-kit.ts';
 import type { TargetOptions } from '../target.ts';
 import { failureFromGoogle, fromGemini, httpStatusOf, streamGemini, toGemini } from './gemini.ts';
+import { geminiEmbeddings, MOST_GEMINI_TEXTS } from './gemini-embeddings.ts';
 
 /** What the SDK can be told; its `timeout` is missing since each call would leave a timer behind. */
 interface GoogleClientOptions {
@@ -80,6 +86,12 @@ const connect = (options: GoogleClientOptions, model: string): Provider => {
         response.catch(() => {});
         return stream;
       }),
+    embeddings: geminiEmbeddings(VENDOR, model, MOST_GEMINI_TEXTS, ({ contents, ...config }, signal) => {
+      signal.throwIfAborted();
+      const requests = contents.map((content) => ({ content, ...config }));
+      // As above: the SDK sends what it does not know as it is.
+      return gemini.batchEmbedContents({ requests } as unknown as BatchEmbedContentsRequest, { signal });
+    }),
     explain,
   };
 };

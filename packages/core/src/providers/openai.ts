@@ -14,6 +14,7 @@ import { brokenAnswer, extraGaps, isObject, NO_SDK_TIMEOUT_MS, splitOptions } fr
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { openaiEmbeddings } from './openai-embeddings.ts';
 import { connectResponses } from './openai-responses.ts';
 import {
   type Dialect,
@@ -57,7 +58,8 @@ const CLIENT_KEYS = {
 /**
  * A model at OpenAI, or at any vendor that speaks its Chat Completions: Azure, Ollama, vLLM, Groq, Mistral, OpenRouter …
  * through `baseURL`. The key defaults to `OPENAI_API_KEY`. Requests that arrived as Chat Completions pass through
- * untouched but for `model`, and so do the answers; with `api: 'responses'` those that arrived as Responses do.
+ * untouched but for `model`, and so do the answers; with `api: 'responses'` those that arrived as Responses do, and
+ * those for embeddings do always.
  */
 export const openai = (model: string, options: OpenAITargetOptions = {}): TargetSpec => {
   const { client: given, routing } = splitOptions<OpenAIClientOptions & OpenAIOwnOptions>(options, CLIENT_KEYS);
@@ -70,7 +72,8 @@ export const openai = (model: string, options: OpenAITargetOptions = {}): Target
       // From a file it may be anything.
       const connect = Object.hasOwn(CONNECT, api) ? CONNECT[api] : undefined;
       if (connect === undefined) throw new Error(`api: expected 'chat' or 'responses', and got '${api}'`);
-      return connect(client ?? new OpenAI(clientOptions), name, params);
+      const connected = client ?? new OpenAI(clientOptions);
+      return { ...connect(connected, name, params), embeddings: openaiEmbeddings(connected, name) };
     },
   };
 };

@@ -18,7 +18,7 @@ import {
 import { addSample } from '../decide/health/quantiles.ts';
 import type { Member, Pool } from '../decide/pool.ts';
 import type { Observation } from '../decide/strategy.ts';
-import { inputTokensOf } from '../decide/tokens.ts';
+import { inputTokensOf, mostOutputTokens } from '../decide/tokens.ts';
 import type { AttemptReport } from '../errors.ts';
 import type { RouterEvent } from '../events.ts';
 import type { System } from './system.ts';
@@ -176,7 +176,7 @@ export class Journal {
     observation.readMs = readMs;
     observation.streaming = streaming;
     observation.inputTokens = inputTokensOf(need);
-    observation.maxOutputTokens = request.maxOutputTokens;
+    observation.maxOutputTokens = mostOutputTokens(request);
     observation.subject = subject;
     observation.task = task;
     observation.usage = usage;

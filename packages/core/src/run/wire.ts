@@ -60,7 +60,8 @@ subscribe('undici:request:create', (message) => {
   const log = current.getStore();
   if (log === undefined) return;
   logs.set((message as UndiciMessage).request, log);
-  log.state = 'connecting';
+  // Once it has answered it can be reached: an attempt may take several requests, and the time to connect is that of the first.
+  if (log.status === undefined) log.state = 'connecting';
 });
 listen('client:sendHeaders', (log) => {
   log.state = 'sent';
