@@ -292,6 +292,15 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     expect(printed[0]).toMatch(/^openai\/gpt-5-mini .*Hello/);
     expect(printed.slice(1).join('')).toContain('Hello');
   },
+  'embeddings.ts': async () => {
+    printed.length = 0;
+    const { router } = await import('./snippets/embeddings.ts');
+    expect(printed).toEqual(['openai/text-embedding-3-small 2']);
+    await whileDown('openai', async () => {
+      const { attempts } = await router.embed('vectors', { inputs: ['Hello'] }).catch((error) => error);
+      expect(attempts.map(({ target }: { target: string }) => target)).toEqual(['openai/text-embedding-3-small', 'eu']);
+    });
+  },
   'explain.ts': async () => {
     printed.length = 0;
     await import('./snippets/explain.ts');
