@@ -20,11 +20,16 @@ import { priority } from '../../packages/core/src/decide/strategies/priority.ts'
 import { weightedRoundRobin } from '../../packages/core/src/decide/strategies/weighted-round-robin.ts';
 import type { Strategy, StrategyTarget } from '../../packages/core/src/decide/strategy.ts';
 import { needOf, promptTokens } from '../../packages/core/src/decide/tokens.ts';
+import { inGroups } from '../contracts/strategy-pool.ts';
 
 // Everything that knows how a pool, a course and an attempt are made: what is measured is made of these, by the same
 // functions as in the router.
 
-export const STRATEGIES: readonly Strategy[] = [priority(), weightedRoundRobin()];
+export const STRATEGIES: readonly Strategy[] = [
+  priority(),
+  weightedRoundRobin(),
+  inGroups(priority, weightedRoundRobin),
+];
 
 /** A fraction, as a real clock's: whole numbers are cheaper to keep, and would flatter us. */
 export const START_MS = 60_000.25;
@@ -119,6 +124,7 @@ export const courseOf = ({ members }: Pool, startedAtMs: number): Course => ({
   need: ASK.need,
   subject: undefined,
   task: undefined,
+  order: undefined,
   reasoning: false,
   startedAtMs,
   deadlineAtMs: startedAtMs + 120_000,

@@ -1,4 +1,5 @@
-import type { PickContext, StrategyPool, StrategyTarget } from '@switchyard/core';
+import type { Observation, PickContext, Strategy, StrategyPool, StrategyTarget } from '@switchyard/core';
+import { type Group, grouped } from '../../packages/core/src/decide/groups.ts';
 
 /** Seeded, so that a failure repeats. */
 export const diceOf = (seed: number): (() => number) => {
@@ -39,6 +40,8 @@ export const pickContext = (count: number, given: Partial<PickContext> = {}): Pi
   return {
     candidates: all,
     able: all,
+    health: undefined,
+    order: undefined,
     request: { messages: [] },
     attempt: 0,
     streaming: true,
@@ -50,4 +53,40 @@ export const pickContext = (count: number, given: Partial<PickContext> = {}): Pi
     dice: () => 0,
     ...given,
   };
+};
+
+/** A first attempt at target 0 that begins, but for what is said. */
+export const observationOf = (given: Partial<Observation> = {}): Observation => ({
+  type: 'started',
+  target: 0,
+  role: 'first',
+  nowMs: 0,
+  ageMs: 0,
+  contentMs: undefined,
+  readMs: 0,
+  streaming: true,
+  inputTokens: 10,
+  maxOutputTokens: undefined,
+  subject: undefined,
+  task: undefined,
+  usage: undefined,
+  failure: undefined,
+  ...given,
+});
+
+/** Takes any pool in groups of three, the second of them in groups of its own. */
+export const inGroups = (outer: () => Strategy, inner: () => Strategy): Strategy => ({
+  name: `${outer().name} of ${inner().name}`,
+  forPool: (pool) => grouped(groupsOfThree(pool.targets.length, outer, inner)).forPool(pool),
+});
+
+const groupsOfThree = (count: number, outer: () => Strategy, inner: () => Strategy): Group => {
+  const groupOf = (id: string, entries: Group['entries']): Group => ({ id, weight: 1, strategy: inner(), entries });
+  const entries: (number | Group)[] = [];
+  for (let from = 0; from < count; from += 3) {
+    const indices = Array.from({ length: Math.min(3, count - from) }, (_, i) => from + i);
+    const isNested = from === 3;
+    entries.push(groupOf(`g${from}`, isNested ? indices.map((i) => groupOf(`g${from}.${i}`, [i])) : indices));
+  }
+  return { id: 'chat', weight: 1, strategy: outer(), entries };
 };

@@ -29,14 +29,14 @@ describe('imports point one way', () => {
   test.each([
     ['decide/ imports nothing but decide/', 'packages/core/src/decide/**/*.ts', /^packages\/core\/src\/decide\//],
     [
-      'run/ imports decide/, the contract of providers, events and errors',
+      'run/ imports decide/, the contracts of providers and ranks, events and errors',
       'packages/core/src/run/*.ts',
-      /^(packages\/core\/src\/(decide|run)\/|packages\/core\/src\/(provider|events|errors)\.ts$|node:)/,
+      /^(packages\/core\/src\/(decide|run)\/|packages\/core\/src\/(provider|rank|events|errors)\.ts$|node:)/,
     ],
     [
       'what is above run/ imports it, decide/ and the contracts, and no vendor',
       'packages/core/src/{router,route,way,snapshot,space,explanation}.ts',
-      /^packages\/core\/src\/((decide|run)\/|(config|errors|events|explanation|provider|route|snapshot|space|way)\.ts$)/,
+      /^packages\/core\/src\/((decide|run)\/|(config|errors|events|explanation|provider|rank|route|snapshot|space|way)\.ts$)/,
     ],
     [
       'a provider imports the kit and its SDK, and nothing of run/',

@@ -4,20 +4,21 @@ import {
   type Router,
   type RouterError,
   type RouterEvent,
+  type Strategy,
   type StrategyName,
 } from '@switchyard/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { STRATEGY_CASES } from '../contracts/strategy-cases.ts';
 import { type Act, failure, hello, type Scripted, scripted, World } from '../virtual/world.ts';
 
-const STRATEGIES: readonly StrategyName[] = ['priority', 'weighted-round-robin'];
 const down: Act = { failAfterMs: 20, failure: failure('server-error') };
 const up: Act = { answerAfterMs: 100 };
 
 const poolOf = (
   world: World,
   acts: readonly Act[],
-  strategy: StrategyName = 'priority',
+  strategy: StrategyName | Strategy = 'priority',
 ): { router: Router; targets: Scripted[]; events: RouterEvent[] } => {
   const targets = acts.map((act, i) => scripted(world, `t${i}`, act));
   const events: RouterEvent[] = [];
@@ -39,13 +40,13 @@ const errorOf = async (promise: Promise<unknown>): Promise<RouterError> => {
 };
 
 describe('whatever is down, a target that is up answers (F1, F4)', () => {
-  for (const strategy of STRATEGIES) {
-    test(`${strategy}: all patterns of up to five targets, each pattern on a fresh router`, async () => {
+  for (const [name, { make }] of Object.entries(STRATEGY_CASES)) {
+    test(`${name}: all patterns of up to five targets, each pattern on a fresh router`, async () => {
       for (let n = 1; n <= 5; n++) {
         for (let pattern = 1; pattern < 2 ** n; pattern++) {
           const world = new World(pattern);
           const acts = Array.from({ length: n }, (_, i) => ((pattern >> i) & 1 ? up : down));
-          const { router, targets } = poolOf(world, acts, strategy);
+          const { router, targets } = poolOf(world, acts, make());
           const answer = await world.run(router.chat('chat', hello));
           expect((pattern >> Number(answer.text.slice(1))) & 1).toBe(1);
           for (const { callsAtMs } of targets) expect(callsAtMs.length).toBeLessThanOrEqual(1);
@@ -53,13 +54,13 @@ describe('whatever is down, a target that is up answers (F1, F4)', () => {
       }
     });
 
-    test(`${strategy}: the patterns one after the other on one router, with all that it remembers`, async () => {
+    test(`${name}: the patterns one after the other on one router, with all that it remembers`, async () => {
       for (let n = 2; n <= 5; n++) {
         const world = new World(n);
         const { router, targets } = poolOf(
           world,
           Array.from({ length: n }, () => up),
-          strategy,
+          make(),
         );
         for (let pattern = 1; pattern < 2 ** n; pattern++) {
           targets.forEach((target, i) => {
@@ -71,7 +72,7 @@ describe('whatever is down, a target that is up answers (F1, F4)', () => {
       }
     });
 
-    test(`${strategy}: any kind of failure, streamed or not, and time that passes between requests`, async () => {
+    test(`${name}: any kind of failure, streamed or not, and time that passes between requests`, async () => {
       const kinds = [
         'server-error',
         'overloaded',
@@ -105,7 +106,7 @@ describe('whatever is down, a target that is up answers (F1, F4)', () => {
           ),
           async (seed, requests) => {
             const world = new World(seed);
-            const { router, targets } = poolOf(world, [up, up, up], strategy);
+            const { router, targets } = poolOf(world, [up, up, up], make());
             for (const { acts, stream, pauseMs } of requests) {
               const before = targets.map(({ callsAtMs }) => callsAtMs.length);
               targets.forEach((target, i) => {

@@ -1,15 +1,20 @@
 import { z } from 'zod';
+import { type Group, grouped } from './decide/groups.ts';
 import type { BreakerSettings } from './decide/health/breaker.ts';
 import type { TimeoutsMs } from './decide/pool.ts';
 import type { TargetPrice } from './decide/price.ts';
 import type { ChatSettings } from './decide/request.ts';
 import type { RetryPolicy } from './decide/retry.ts';
 import { priority } from './decide/strategies/priority.ts';
+import { ranked } from './decide/strategies/ranked.ts';
+import { roundRobin } from './decide/strategies/round-robin.ts';
 import { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
 import { MOST_TARGETS, type Strategy } from './decide/strategy.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
+import type { TargetGroup } from './group.ts';
 import type { Provider, TargetSpec } from './provider.ts';
+import type { Rank } from './rank.ts';
 import type { System } from './run/system.ts';
 import { checkSpaces } from './space.ts';
 import type { Duration } from './target.ts';
@@ -38,9 +43,11 @@ export interface HealthConfig {
 
 export interface RouteConfig {
   /** Default: `priority`. */
-  readonly strategy?: StrategyName | Strategy;
-  /** Targets that can stand in for one another, 32 at most. */
-  readonly pool: readonly TargetSpec[];
+  readonly strategy?: StrategyName | Strategy | Rank;
+  /** How long a strategy that is a function is awaited, before the pool's order serves. Default: 50 ms. */
+  readonly rankTimeout?: Duration;
+  /** Targets that can stand in for one another, and groups of them; 32 targets at most over all. */
+  readonly pool: readonly (TargetSpec | TargetGroup)[];
   /**
    * How long a caller waits: for the first content of a stream (default 60 s), or for a whole plain answer
    * (default 3 min); 4 min for both where a model thinks first. It is shared out over the attempts.
@@ -85,10 +92,11 @@ export interface RetryConfig {
   readonly jitter?: number;
 }
 
-export type StrategyName = 'priority' | 'weighted-round-robin';
+export type StrategyName = 'priority' | 'round-robin' | 'weighted-round-robin';
 
 const STRATEGIES: Readonly<Record<StrategyName, () => Strategy>> = {
   priority,
+  'round-robin': roundRobin,
   'weighted-round-robin': weightedRoundRobin,
 };
 
@@ -100,7 +108,12 @@ export interface CheckedConfig {
 
 export interface CheckedRoute {
   readonly name: string;
+  /** Of the whole pool, groups and all. */
   readonly strategy: Strategy;
+  /** The pool as its user wrote it; the numbers are places in `targets`. */
+  readonly root: Group;
+  /** Where the strategy is a function, which has to be asked for each request. */
+  readonly rank: { readonly ask: Rank; readonly timeoutMs: number } | undefined;
   readonly deadlineMs: { readonly stream: number; readonly plain: number; readonly thinking: number };
   readonly hedging: boolean;
   readonly retry: RetryPolicy;
@@ -184,13 +197,17 @@ const params = z.strictObject({
 
 const usd = z.number('expected US dollars for a million tokens, 0 if free').min(0);
 
+const id = z
+  .string()
+  .regex(/^[\w./:@-]+$/, 'expected letters, digits and any of . / : @ _ -, since the id is sent in a header')
+  .optional();
+
+const weight = z.number().min(0).default(1);
+
 const targetOptions = z.strictObject({
-  id: z
-    .string()
-    .regex(/^[\w./:@-]+$/, 'expected letters, digits and any of . / : @ _ -, since the id is sent in a header')
-    .optional(),
+  id,
   enabled: z.boolean().default(true),
-  weight: z.number().min(0).default(1),
+  weight,
   contextWindow: z.int().positive().optional(),
   price: z
     .strictObject({ inputUsdPerMTok: usd, cachedInputUsdPerMTok: usd.optional(), outputUsdPerMTok: usd })
@@ -211,18 +228,32 @@ const targetOptions = z.strictObject({
   space: z.string().min(1).optional(),
 });
 
-const target = z.custom<TargetSpec>(
-  (value) => typeof value === 'object' && value !== null && 'connect' in value && typeof value.connect === 'function',
-  "expected a target, such as openai('gpt-5-mini')",
+const entry = z.custom<TargetSpec | TargetGroup>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    (('connect' in value && typeof value.connect === 'function') || 'pool' in value),
+  "expected a target, such as openai('gpt-5-mini'), or a group: { strategy, pool }",
+);
+const pool = z.array(entry).min(1, 'expected at least one target');
+
+const NAMES = Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]];
+const namedStrategy = z.enum(NAMES).transform((name) => STRATEGIES[name]());
+const ownStrategy = z.custom<Strategy>((value) => typeof value === 'object' && value !== null && 'forPool' in value);
+/** Those that make one of ours are functions too; they want to be called, or named. */
+const rank = z.custom<Rank>(
+  (value) => typeof value === 'function' && !Object.values(STRATEGIES).includes(value as () => Strategy),
+);
+const strategyOfRoute = z.union(
+  [namedStrategy, ownStrategy, rank],
+  `expected one of ${NAMES.join(', ')}, a strategy of your own, or a function that ranks targets`,
+);
+const strategyOfGroup = z.union(
+  [namedStrategy, ownStrategy],
+  `expected one of ${NAMES.join(', ')}, or a strategy of your own; only a route can have a function for it`,
 );
 
-const strategy = z.union(
-  [
-    z.enum(Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]]).transform((name) => STRATEGIES[name]()),
-    z.custom<Strategy>((value) => typeof value === 'object' && value !== null && 'forPool' in value),
-  ],
-  `expected one of ${Object.keys(STRATEGIES).join(', ')}, or a strategy of your own`,
-);
+const group = z.strictObject({ id, weight, strategy: strategyOfGroup.prefault('priority'), pool });
 
 const retry = z
   .strictObject({
@@ -238,11 +269,9 @@ const retry = z
   });
 
 const route = z.strictObject({
-  strategy: strategy.prefault('priority'),
-  pool: z
-    .array(target)
-    .min(1, 'expected at least one target')
-    .max(MOST_TARGETS, `expected at most ${MOST_TARGETS} targets`),
+  strategy: strategyOfRoute.prefault('priority'),
+  rankTimeout: duration.default(50),
+  pool,
   deadline: duration.optional(),
   hedging: z.boolean().default(true),
   retry: retry.prefault({}),
@@ -278,17 +307,23 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
   const problems: string[] = [];
   const checked = check(config, raw, '', problems);
   const routes = Object.entries(checked?.routes ?? {}).map(
-    ([name, { strategy, pool, deadline, retry, ...rest }]): CheckedRoute => {
+    ([name, { strategy, rankTimeout, pool, deadline, retry, ...rest }]): CheckedRoute => {
       const path = `routes.${name}.pool`;
-      const targets = pool.flatMap((spec, i) => checkTarget(spec, `${path}[${i}]`, problems) ?? []);
-      checkIds(targets, path, problems);
-      checkSpaces(
-        pool.map(({ options: { space } }, i) => ({ path: `${path}[${i}]`, space: isText(space) ? space : undefined })),
-        problems,
-      );
+      const found: Found = { targets: [], ids: [], spaces: [] };
+      const entries = checkEntries(pool, path, found, problems);
+      const { targets } = found;
+      if (targets.length > MOST_TARGETS) problems.push(`${path}: expected at most ${MOST_TARGETS} targets`);
+      checkIds(found, path, problems);
+      checkSpaces(found.spaces, problems);
+      const isFunction = typeof strategy === 'function';
+      const own = isFunction ? ranked(strategy.name || 'own') : strategy;
+      const root: Group = { id: name, weight: 1, strategy: own, entries };
       return {
         name,
-        strategy,
+        // A function names targets, not groups: it ranks them all, whatever they are in.
+        strategy: isFunction ? own : grouped(root),
+        root,
+        rank: isFunction ? { ask: strategy, timeoutMs: rankTimeout } : undefined,
         deadlineMs: { stream: deadline ?? MINUTE, plain: deadline ?? 3 * MINUTE, thinking: deadline ?? 4 * MINUTE },
         retry: {
           passes: retry.passes,
@@ -312,6 +347,37 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
   const { longestCooling = 0, ramp = 0 } = checked?.health ?? {};
   return { health: { longestCoolingMs: longestCooling, rampMs: ramp }, routes };
 };
+
+/** Targets as they are found in a pool and its groups, and every id with the path that has it. */
+interface Found {
+  readonly targets: CheckedTarget[];
+  readonly ids: { readonly id: string; readonly path: string }[];
+  readonly spaces: { readonly path: string; readonly space: string | undefined }[];
+}
+
+const checkEntries = (
+  specs: readonly (TargetSpec | TargetGroup)[],
+  path: string,
+  found: Found,
+  problems: string[],
+  places: readonly number[] = [],
+): Group['entries'] =>
+  specs.flatMap((spec, i): number | Group | [] => {
+    const at = `${path}[${i}]`;
+    if ('connect' in spec) {
+      const { space } = spec.options;
+      found.spaces.push({ path: at, space: isText(space) ? space : undefined });
+      const target = checkTarget(spec, at, problems);
+      if (target === undefined) return [];
+      found.ids.push({ id: target.id, path: at });
+      return found.targets.push(target) - 1;
+    }
+    const checked = check(group, spec, at, problems);
+    if (checked === undefined) return [];
+    const { id = `group-${[...places, i].join('.')}`, weight, strategy, pool } = checked;
+    found.ids.push({ id, path: at });
+    return { id, weight, strategy, entries: checkEntries(pool, `${at}.pool`, found, problems, [...places, i]) };
+  });
 
 const checkTarget = (spec: TargetSpec, path: string, problems: string[]): CheckedTarget | undefined => {
   for (const key of ['maxRetries', 'timeout', 'timeoutInSeconds', 'retryOptions']) {
@@ -356,11 +422,12 @@ const checkTarget = (spec: TargetSpec, path: string, problems: string[]): Checke
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-const checkIds = (targets: readonly CheckedTarget[], path: string, problems: string[]): void => {
-  targets.forEach(({ id }, i) => {
-    const first = targets.findIndex((other) => other.id === id);
-    if (first < i)
-      problems.push(`${path}[${i}].id: '${id}' is the id of [${first}] already; give one of them another id`);
+const checkIds = ({ ids }: Found, path: string, problems: string[]): void => {
+  ids.forEach(({ id, path: at }, i) => {
+    const first = ids.findIndex((other) => other.id === id);
+    if (first >= i) return;
+    const there = ids[first]?.path.slice(path.length);
+    problems.push(`${at}.id: '${id}' is the id of ${there} already; give one of them another id`);
   });
 };
 

@@ -22,6 +22,16 @@ export type RouterEvent =
       readonly route: string;
       readonly attempt: AttemptReport;
     }
+  /** A strategy that is a function threw, was slow, or named what is no target: the pool's order serves this request. */
+  | {
+      readonly type: 'strategy-failed';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      readonly strategy: string;
+      /** Nothing that the function said is quoted. */
+      readonly problem: string;
+    }
   /** Asked after all others, since it has been silent for longer than usual. */
   | TargetEvent<'target-suspected'>
   /** Left alone after failures in a row, or since it has become slow. */

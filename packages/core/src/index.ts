@@ -26,6 +26,7 @@ export type {
 } from './decide/request.ts';
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
 export { priority } from './decide/strategies/priority.ts';
+export { roundRobin } from './decide/strategies/round-robin.ts';
 export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
 export type {
   Feedback,
@@ -40,10 +41,14 @@ export type {
 export { type AttemptReport, isRouterError, RouterError, type RouterErrorCode, type SkippedTarget } from './errors.ts';
 export type { RouterEvent } from './events.ts';
 export type { Explanation, Ranked } from './explanation.ts';
+export type { TargetGroup } from './group.ts';
 export type { TargetSpec } from './provider.ts';
+export type { Rank, RankContext } from './rank.ts';
+
 export type { CallOptions, ChatAnswer, EmbeddingAnswer } from './route.ts';
+
 export { type ChatStream, createRouter, type Router } from './router.ts';
 export type { System } from './run/system.ts';
-export type { PaceSnapshot, RouteSnapshot, TargetName, TargetSnapshot } from './snapshot.ts';
+export type { GroupSnapshot, PaceSnapshot, RouteSnapshot, TargetName, TargetSnapshot } from './snapshot.ts';
 export type { Duration, TargetOptions, Timeouts } from './target.ts';
 export type { Served } from './way.ts';

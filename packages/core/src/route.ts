@@ -10,16 +10,21 @@ import { termsFor } from './decide/plan.ts';
 import { choose, type Member, newScratch, type Pool } from './decide/pool.ts';
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
 import { type ChatEvent, type ChatResponse, isContent, type Usage } from './decide/response.ts';
-import { embeddingTokens, needOf, promptTokens } from './decide/tokens.ts';
+
+import { has } from './decide/strategy.ts';
+import { embeddingTokens, inputTokensOf, needOf, promptTokens } from './decide/tokens.ts';
+
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { Explanation, Ranked } from './explanation.ts';
 import type { Call, Gap, Wire } from './provider.ts';
+import type { RankContext } from './rank.ts';
 import { type Driven, drive, type Flight } from './run/drive.ts';
 import { askForVectors, WrongVectors } from './run/embed.ts';
 import { addEvent, asStreamed, newWhole, responseOf } from './run/gather.ts';
 import { Journal } from './run/journal.ts';
 import { BackgroundProbes } from './run/probe.ts';
+import { askRank, askRankNow, type RankResult } from './run/rank.ts';
 import { BrokeOff, type OpenedStream, openStream, relayStream } from './run/stream.ts';
 import type { System } from './run/system.ts';
 import { believed, described, type RouteSnapshot, snapshotOf } from './snapshot.ts';
@@ -84,6 +89,7 @@ export class Route {
   async chat(request: ChatRequest, options: CallOptions): Promise<ChatAnswer> {
     const streamed = this.#route.upstream === 'stream' ? asStreamed(request) : undefined;
     const way = this.#begin(streamed ?? request, options, { plain: true, streaming: streamed !== undefined });
+    await this.#rank(way);
     const ask: Ask<ChatResponse> = (target, call, heard) =>
       streamed === undefined
         ? target.provider.send(askedOf(request, target), call)
@@ -95,6 +101,7 @@ export class Route {
 
   async embed(request: EmbeddingRequest, options: CallOptions): Promise<EmbeddingAnswer> {
     const way = this.#begin(request, options, { plain: true, streaming: false });
+    await this.#rank(way);
     const driven = await this.#drive(way, usageOfEmbedding, this.#embedding(request));
     this.#completed(way, driven.flight);
     return { ...driven.value, served: servedBy(way, driven.flight, this.#system.nowMs()) };
@@ -105,6 +112,7 @@ export class Route {
     options: CallOptions,
   ): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
     const way = this.#begin(request, options, { plain: false, streaming: true });
+    await this.#rank(way);
     const { flight, value } = await this.#drive(way, undefined, (target, call) =>
       openStream(target.provider.stream(askedOf(request, target), call)),
     );
@@ -125,6 +133,9 @@ export class Route {
     const { picker, lastResorts } = this.#pool;
     const pool = { ...this.#pool, picker: picker.copy?.() ?? picker, lastResorts: { ...lastResorts } };
     const nowMs = this.#system.nowMs();
+    const { rank } = this.#route;
+    const named = rank && askRankNow(rank.ask, this.#rankContext(course));
+    if (named !== undefined) course.order = orderOf(this.#route, named).order;
     const ranking: Ranked[] = [];
     for (;;) {
       const choice = choose(pool, course, nowMs, this.#system.dice, 'anybody');
@@ -176,6 +187,7 @@ export class Route {
       need,
       subject: undefined,
       task: undefined,
+      order: undefined,
       reasoning,
       startedAtMs,
       deadlineAtMs: startedAtMs + (deadlineMs ?? this.#deadlineMs(plain, reasoning)),
@@ -190,6 +202,25 @@ export class Route {
       attempts: [],
     };
     return { course, gaps };
+  }
+
+  /** Asks the user's own function for the order, where the strategy is one. */
+  async #rank({ requestId, course, callerSignal }: Way): Promise<void> {
+    const { name: route, rank, strategy } = this.#route;
+    if (rank === undefined) return;
+    const timeoutMs = Math.min(rank.timeoutMs, course.deadlineAtMs - this.#system.nowMs());
+    const named = await askRank(rank.ask, this.#rankContext(course), timeoutMs, this.#system, callerSignal);
+    const { order, problem } = orderOf(this.#route, named);
+    course.order = order;
+    if (problem === undefined) return;
+    const atMs = this.#system.nowMs();
+    this.#emit({ type: 'strategy-failed', atMs, requestId, route, strategy: strategy.name, problem });
+  }
+
+  #rankContext({ request, streaming, need, able }: Course): RankContext {
+    const { name: route, targets } = this.snapshot();
+    const inputTokens = inputTokensOf(need);
+    return { route, request, streaming, inputTokens, targets: targets.filter((_, i) => has(able, i)) };
   }
 
   #wayOf(requestId: string, { course, gaps }: Planned, callerSignal: AbortSignal | undefined): Way {
@@ -320,6 +351,17 @@ export class Route {
       .padStart(12, '0');
   }
 }
+
+/** The order that a list of ids stands for, or why it stands for none. */
+const orderOf = (
+  { targets }: CheckedRoute,
+  named: RankResult,
+): { readonly order?: readonly number[]; readonly problem?: string } => {
+  if ('problem' in named) return named;
+  const order = named.map((id) => targets.findIndex((target) => target.id === id));
+  const stranger = order.indexOf(-1);
+  return stranger < 0 ? { order } : { problem: `id ${stranger + 1} of its list is no target of this route` };
+};
 
 const usageOf = ({ usage }: ChatResponse): Usage | undefined => usage;
 

@@ -1,5 +1,6 @@
 import type { CheckedRoute, CheckedTarget } from './config.ts';
 import { lastResortsLeft } from './decide/budget.ts';
+import { type Group, groupsOf } from './decide/groups.ts';
 import { shareLeft } from './decide/health/allowance.ts';
 import { type BreakerReason, type Standing, shareOf, strikesOf } from './decide/health/breaker.ts';
 import { conditionOf } from './decide/health/health.ts';
@@ -14,7 +15,15 @@ export interface RouteSnapshot {
   readonly strategy: string;
   /** What is left for extra attempts: beside one that is late, and at targets that should be left alone. */
   readonly budget: { readonly hedges: number; readonly lastResorts: number };
+  /** Each before those in it. Absent where the pool has none. */
+  readonly groups?: readonly GroupSnapshot[];
   readonly targets: readonly TargetSnapshot[];
+}
+
+export interface GroupSnapshot {
+  readonly id: string;
+  readonly strategy: string;
+  readonly weight: number;
 }
 
 export interface TargetName {
@@ -24,6 +33,8 @@ export interface TargetName {
 }
 
 export interface TargetSnapshot extends TargetName {
+  /** The ids of the groups that it is in, the outermost first. Absent where it is in none. */
+  readonly group?: readonly string[];
   readonly enabled: boolean;
   readonly weight: number;
   readonly contextWindow?: number;
@@ -77,15 +88,31 @@ export const believed = (picker: Picker, target: number, nowMs: number): { reado
   }
 };
 
-export const snapshotOf = ({ name, strategy, targets }: CheckedRoute, pool: Pool, nowMs: number): RouteSnapshot => ({
+export const snapshotOf = (
+  { name, strategy, root, targets }: CheckedRoute,
+  pool: Pool,
+  nowMs: number,
+): RouteSnapshot => ({
   name,
   strategy: strategy.name,
   budget: { hedges: pool.hedges.tokens, lastResorts: lastResortsLeft(pool.lastResorts, nowMs) },
+  ...someOf('groups', groupsIn(root)),
   targets: targets.map((target, i) => ({
     ...snapshotOfTarget(target, pool.members[i] as Member, nowMs),
+    ...someOf('group', groupsOf(root, i) ?? []),
     ...believed(pool.picker, i, nowMs),
   })),
 });
+
+const groupsIn = ({ entries }: Group): GroupSnapshot[] =>
+  entries.flatMap((entry): GroupSnapshot[] =>
+    typeof entry === 'number'
+      ? []
+      : [{ id: entry.id, strategy: entry.strategy.name, weight: entry.weight }, ...groupsIn(entry)],
+  );
+
+const someOf = <Name extends string, T>(name: Name, list: readonly T[]): { readonly [N in Name]?: readonly T[] } =>
+  list.length === 0 ? {} : ({ [name]: list } as { readonly [N in Name]: readonly T[] });
 
 const snapshotOfTarget = (
   target: CheckedTarget,

@@ -14,6 +14,8 @@ export interface Course {
   /** For strategies that keep subjects, or kinds of work, apart; undefined where the route does not. */
   readonly subject: string | undefined;
   readonly task: string | undefined;
+  /** Targets, best first, where a function of the user's own has said so. */
+  order: readonly number[] | undefined;
   /** The model will think first, and may be silent for long. */
   readonly reasoning: boolean;
   readonly startedAtMs: number;

@@ -10,7 +10,8 @@ import { isTroubled } from './health/domain.ts';
 import { accessOf, conditionOf, probedAtMs, type TargetHealth } from './health/health.ts';
 import { tokensOf } from './health/observe.ts';
 import type { RetryPolicy } from './retry.ts';
-import { firstOf, has, MOST_TARGETS, type Observation, type PickContext, type Picker } from './strategy.ts';
+import { newObservation, newPickContext, type Writable } from './scratch.ts';
+import { has, type Observation, type PickContext, type Picker, pickFrom } from './strategy.ts';
 import { inputTokensOf, mostOutputTokens } from './tokens.ts';
 
 /** Targets that can stand in for one another, and the strategy that puts them in order. */
@@ -36,39 +37,9 @@ interface Scratch {
   readonly choice: Writable<Choice>;
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
 export const newScratch = (): Scratch => ({
-  context: {
-    candidates: 0,
-    able: 0,
-    request: { messages: [] },
-    attempt: 0,
-    streaming: false,
-    inputTokens: 0,
-    maxOutputTokens: undefined,
-    subject: undefined,
-    task: undefined,
-    nowMs: Number.NEGATIVE_INFINITY,
-    dice: () => 0,
-  },
-  observation: {
-    type: 'started',
-    target: 0,
-    role: 'first',
-    // Infinite at first, so that they are fractions from the start and need no box later.
-    nowMs: Number.NEGATIVE_INFINITY,
-    ageMs: Number.NEGATIVE_INFINITY,
-    contentMs: undefined,
-    readMs: 0,
-    streaming: false,
-    inputTokens: 0,
-    maxOutputTokens: undefined,
-    subject: undefined,
-    task: undefined,
-    usage: undefined,
-    failure: undefined,
-  },
+  context: newPickContext(),
+  observation: newObservation(),
   choice: { target: -1, role: 'first', othersLeft: 0, isDoubtful: false },
 });
 
@@ -211,7 +182,6 @@ const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool, 
   return false;
 };
 
-/** A strategy of the user's own may throw, or name what is no candidate: then the pool's order serves. */
 const pick = (
   { picker, scratch: { context } }: Pool,
   candidates: number,
@@ -221,6 +191,7 @@ const pick = (
 ): number => {
   context.candidates = candidates;
   context.able = course.able;
+  context.order = course.order;
   context.request = course.request;
   context.attempt = course.attempts.length;
   context.streaming = course.streaming;
@@ -230,18 +201,7 @@ const pick = (
   context.task = course.task;
   context.nowMs = nowMs;
   context.dice = dice;
-  const picked = pickOrNone(picker, context);
-  // A shift wraps: -1 and NaN would name a bit.
-  const isCandidate = picked >= 0 && picked < MOST_TARGETS && has(candidates, picked);
-  return isCandidate ? picked : firstOf(candidates);
-};
-
-const pickOrNone = (picker: Picker, context: PickContext): number => {
-  try {
-    return picker.pick(context);
-  } catch {
-    return -1;
-  }
+  return pickFrom(picker, context);
 };
 
 /** Whether a target could take this request at all, and has not been asked. */

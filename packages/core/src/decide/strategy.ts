@@ -74,6 +74,13 @@ export interface PickContext extends Asked {
   readonly candidates: number;
   /** A bit for each target that could take this request at all, were it well: enabled, and able to express it. */
   readonly able: number;
+  /**
+   * Where an entry of the pool is a group: for each entry the part, 0 to 1, of its able targets that may be tried now.
+   * Undefined where every entry is a target.
+   */
+  readonly health: ArrayLike<number> | undefined;
+  /** What a function of the user's own has said of this request: indices, best first. Undefined: nothing. */
+  readonly order: readonly number[] | undefined;
   /** On a route that makes embeddings, the request for them: `'inputs' in request` tells. */
   readonly request: ChatRequest | EmbeddingRequest;
   /** Attempts of this request before: 0 for the first pick. */
@@ -142,6 +149,23 @@ export interface Feedback {
 
 /** JSON, for people to read. */
 export type StrategyReport = Readonly<Record<string, string | number | boolean | null>>;
+
+/** What a picker picks; a strategy of the user's own may throw, or name what is no candidate: then the pool's order serves. */
+export const pickFrom = (picker: Picker, context: PickContext): number => {
+  const { candidates } = context;
+  const picked = pickOrNone(picker, context);
+  // A shift wraps: -1 and NaN would name a bit.
+  const isCandidate = picked >= 0 && picked < MOST_TARGETS && has(candidates, picked);
+  return isCandidate ? picked : firstOf(candidates);
+};
+
+const pickOrNone = (picker: Picker, context: PickContext): number => {
+  try {
+    return picker.pick(context);
+  } catch {
+    return -1;
+  }
+};
 
 /** Targets in one pool: candidates are the bits of one number. */
 export const MOST_TARGETS = 32;

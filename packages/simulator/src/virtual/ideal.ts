@@ -18,8 +18,10 @@ export const idealShares = (
       const first = up.indexOf(true);
       return vendors.map((_, i) => (i === first ? 1 : 0));
     }
+    case 'round-robin':
     case 'weighted-round-robin': {
-      const weights = vendors.map(({ weight }, i) => (up[i] ? weight : 0));
+      const shareOf = (weight: number): number => (strategy === 'round-robin' ? Math.sign(weight) : weight);
+      const weights = vendors.map(({ weight }, i) => (up[i] ? shareOf(weight) : 0));
       const sum = weights.reduce((all, weight) => all + weight, 0);
       // A weight of 0 stands by: such vendors share the traffic when no other is up.
       const standIns = up.filter(Boolean).length;

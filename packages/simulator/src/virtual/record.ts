@@ -77,6 +77,7 @@ export class Recorder {
         break;
       }
       case 'request-completed':
+      case 'strategy-failed':
         break;
       default:
         this.targetEvents.push({ ...event, instance });
