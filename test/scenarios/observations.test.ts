@@ -6,6 +6,7 @@ import {
   type Router,
   type RouterEvent,
   type Strategy,
+  type TargetSpec,
   type Usage,
 } from '@switchyard/core';
 import fc from 'fast-check';
@@ -148,6 +149,43 @@ test('one that is silent is heard of while it runs, and is cancelled when its he
   ]);
   const silent = heard.slice(before).filter(({ type }) => type === 'silent');
   for (const { ageMs, nowMs } of silent) expect(ageMs).toBe(nowMs - startedAtMs);
+});
+
+test('of two streams that begin in the same instant one serves, and the other is closed and cancelled', async () => {
+  const world = new World();
+  let begin = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const signals: AbortSignal[] = [];
+  const gated = (name: string): TargetSpec => {
+    const { connect, ...spec } = scripted(world, name).target();
+    return {
+      ...spec,
+      connect: (model, params) => ({
+        ...connect(model, params),
+        async *stream(_, { signal }) {
+          signals.push(signal);
+          await gate;
+          yield { type: 'text', text: name };
+          yield { type: 'finish', reason: 'stop' };
+        },
+      }),
+    };
+  };
+  const heard: string[] = [];
+  const strategy: Strategy = {
+    name: 'listening',
+    forPool: () => ({ pick: () => 0, observe: ({ target, type }) => heard.push(`t${target} ${type}`) }),
+  };
+  const router = createRouter({ system: world, routes: { chat: { strategy, pool: [gated('t0'), gated('t1')] } } });
+  const reading = read(router.stream('chat', hello));
+  while (signals.length < 2) await world.pass(1_000);
+  begin();
+  await world.run(reading);
+  expect(heard.filter((line) => line.endsWith('content'))).toHaveLength(2);
+  expect(heard.filter((line) => /completed|cancelled/.test(line)).toSorted()).toEqual(['t0 completed', 't1 cancelled']);
+  expect(signals[1]?.aborted).toBe(true);
 });
 
 test('a caller who leaves cancels, and one who leaves after the vendor has finished does not', async () => {
