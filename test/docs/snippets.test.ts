@@ -335,6 +335,29 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     expect((await router.chat('chat', hello)).served.target.id).toBe('second-key');
     simulator.vendors.openai.heal();
   },
+  'round-robin.ts': async () => {
+    const { router } = await import('./snippets/round-robin.ts');
+    const served: string[] = [];
+    for (let i = 0; i < 20; i++) served.push((await router.chat('chat', hello)).served.target.id);
+    expect(served.filter((id) => id === 'first-key')).toHaveLength(10);
+    expect(served.filter((id) => id === 'second-key')).toHaveLength(10);
+  },
+  'groups.ts': async () => {
+    const { router } = await import('./snippets/groups.ts');
+    const served = new Set<string>();
+    for (let i = 0; i < 4; i++) served.add((await router.chat('chat', hello)).served.target.id);
+    expect([...served].sort()).toEqual(['first-key', 'second-key']);
+    simulator.vendors.openai.break({ kind: 'status', status: 500 });
+    expect((await router.chat('chat', hello)).served.target.id).toBe('anthropic/claude-sonnet-5-5');
+    simulator.vendors.openai.heal();
+  },
+  'own-rank.ts': async () => {
+    const { router } = await import('./snippets/own-rank.ts');
+    expect((await router.chat('chat', hello)).served.target.id).toBe('quick');
+    const text = 'word '.repeat(2_000);
+    const long = { messages: [{ role: 'user', content: [{ type: 'text', text }] }] } as const;
+    expect((await router.chat('chat', long)).served.target.id).toBe('large');
+  },
   'weighted-round-robin.ts': async () => {
     const { router } = await import('./snippets/weighted-round-robin.ts');
     const served: string[] = [];

@@ -244,7 +244,7 @@ export const aPatientRequest: Arbitrary<RequestPlan> = fc.record({
   readMs: fc.constant(0),
 });
 
-const aStrategy: Arbitrary<StrategyName> = fc.constantFrom('priority', 'weighted-round-robin');
+const aStrategy: Arbitrary<StrategyName> = fc.constantFrom('priority', 'weighted-round-robin', 'round-robin');
 
 const aSeed: Arbitrary<number> = fc.integer({ min: 1, max: 2 ** 30 });
 

@@ -48,6 +48,11 @@ test('an answer that breaks off later is a line of its own', () => {
   expect(lines.at(-1)).toMatch(/^chat: afterwards a\/1 stalled/);
 });
 
+test('a function that could not rank the targets is a line of its own', () => {
+  const lines = logged({ type: 'strategy-failed', ...request, strategy: 'bySize', problem: 'threw TypeError' });
+  expect(lines).toEqual(['chat: the order of the pool serves, since bySize failed: threw TypeError']);
+});
+
 test('targets that are left alone, and that come back, are lines of their own', () => {
   const cooled = { type: 'target-cooled', route: 'chat', target: 'a/1', reason: 'overloaded' } as const;
   const lines = logged(

@@ -43,6 +43,9 @@ export const createLog = (print: (line: string) => void): ((event: RouterEvent) 
         print(`${route}: ${code} after ${ms(tookMs)}, ${count(attempts)}${close(requestId)}`);
         break;
       }
+      case 'strategy-failed':
+        print(`${event.route}: the order of the pool serves, since ${event.strategy} failed: ${event.problem}`);
+        break;
       case 'target-suspected':
         print(`${event.target} is asked last: ${event.reason}`);
         break;
