@@ -72,18 +72,23 @@ test('it may answer later, and a stream waits for it too', async () => {
 test('who is left alone, or cannot take the request, is not asked for being named', async () => {
   const world = new World();
   const seen: string[][] = [];
-  const { asked, router } = routeOf(
-    world,
-    ({ targets }) => {
-      seen.push(targets.map(({ id }) => id));
-      return ['t0/m', 't1/m', 't2/m'];
-    },
-    [down, up, up],
-  );
-  for (let i = 0; i < 4; i++) await asked();
-  expect(await asked()).toEqual(['t1/m']);
-  await world.run(router.chat('chat', { ...hello, seed: 1 }).catch(() => {}));
-  expect(seen.at(-1)).toEqual([]);
+  const strategy: Rank = ({ targets }) => {
+    seen.push(targets.map(({ id }) => id));
+    return ['t0/m', 't1/m', 't2/m'];
+  };
+  // The scripted targets have no word for a seed; the last one leaves it out.
+  const [a, b, c] = [scripted(world, 't0', down), scripted(world, 't1'), scripted(world, 't2')];
+  const pool = [a.target(), b.target(), c.target({ unsupported: 'drop' })];
+  const router = createRouter({ system: world, routes: { chat: { strategy, pool } } });
+  const served = async (seed?: number): Promise<string[]> => {
+    const request = seed === undefined ? hello : { ...hello, seed };
+    const { served } = await world.run(router.chat('chat', request));
+    return served.attempts.map(({ target }) => target);
+  };
+  for (let i = 0; i < 4; i++) await served();
+  expect(await served()).toEqual(['t1/m']);
+  expect(await served(1)).toEqual(['t2/m']);
+  expect(seen.at(-1)).toEqual(['t2/m']);
 });
 
 class PromptQuoted extends Error {
@@ -173,15 +178,17 @@ test('a function ranks targets through the groups they are in', async () => {
   expect(served.attempts.map(({ target }) => target)).toEqual(['t2/m', 't0/m']);
 });
 
-test('a function ranks targets of embeddings too', async () => {
-  const seen: boolean[] = [];
+test('nobody waits for a function where no target can take the request', async () => {
   const world = new World();
-  const { router } = routeOf(world, ({ request }) => {
-    seen.push('inputs' in request);
-    return [];
+  let calls = 0;
+  const { router } = routeOf(world, () => {
+    calls += 1;
+    return new Promise<never>(() => {});
   });
-  // None of the targets has a space, so nobody is asked after it.
-  const error = await world.run(router.embed('chat', { inputs: ['a'] }).catch((reason) => reason));
-  expect(error).toMatchObject({ code: 'no-capable-target' });
-  expect(seen).toEqual([true]);
+  // None of the targets has a space, and none has a word for a seed.
+  const asks = [() => router.embed('chat', { inputs: ['a'] }), () => router.chat('chat', { ...hello, seed: 1 })];
+  for (const ask of asks)
+    expect(await world.run(ask().catch((reason) => reason))).toMatchObject({ code: 'no-capable-target' });
+  expect(calls).toBe(0);
+  expect(world.nowMs()).toBe(0);
 });

@@ -207,7 +207,8 @@ export class Route {
   /** Asks the user's own function for the order, where the strategy is one. */
   async #rank({ requestId, course, callerSignal }: Way): Promise<void> {
     const { name: route, rank, strategy } = this.#route;
-    if (rank === undefined) return;
+    // Where nobody can take the request, there is nothing to wait for.
+    if (rank === undefined || course.able === 0) return;
     const timeoutMs = Math.min(rank.timeoutMs, course.deadlineAtMs - this.#system.nowMs());
     const named = await askRank(rank.ask, this.#rankContext(course), timeoutMs, this.#system, callerSignal);
     const { order, problem } = orderOf(this.#route, named);
