@@ -19,7 +19,7 @@ import type { ChatRequest } from '../../packages/core/src/decide/request.ts';
 import { priority } from '../../packages/core/src/decide/strategies/priority.ts';
 import { weightedRoundRobin } from '../../packages/core/src/decide/strategies/weighted-round-robin.ts';
 import type { Strategy, StrategyTarget } from '../../packages/core/src/decide/strategy.ts';
-import { needOf, promptTokens } from '../../packages/core/src/decide/tokens.ts';
+import { contentsOf, needOf } from '../../packages/core/src/decide/tokens.ts';
 import { inGroups } from '../contracts/strategy-pool.ts';
 
 // Everything that knows how a pool, a course and an attempt are made: what is measured is made of these, by the same
@@ -43,7 +43,7 @@ const REQUEST: ChatRequest = {
 };
 export const ASK: Ask = {
   load: { size: 0, streaming: true, reasoning: false },
-  need: needOf(promptTokens(REQUEST), REQUEST),
+  need: needOf(contentsOf(REQUEST).estimatedTokens, REQUEST),
 };
 
 type Headers = ReadonlyMap<string, string>;
@@ -129,6 +129,9 @@ export const courseOf = ({ members }: Pool, startedAtMs: number): Course => ({
   startedAtMs,
   deadlineAtMs: startedAtMs + 120_000,
   able: members.length === 32 ? -1 : (1 << members.length) - 1,
+  tooSmall: 0,
+  released: 0,
+  prompts: [],
   tried: 0,
   pass: 0,
   windowAbove: undefined,

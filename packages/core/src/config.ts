@@ -4,6 +4,7 @@ import type { BreakerSettings } from './decide/health/breaker.ts';
 import type { TimeoutsMs } from './decide/pool.ts';
 import type { TargetPrice } from './decide/price.ts';
 import type { ChatSettings } from './decide/request.ts';
+import type { Supports } from './decide/requirements.ts';
 import type { RetryPolicy } from './decide/retry.ts';
 import { priority } from './decide/strategies/priority.ts';
 import { ranked } from './decide/strategies/ranked.ts';
@@ -130,6 +131,7 @@ export interface CheckedTarget {
   readonly weight: number;
   readonly contextWindow: number | undefined;
   readonly price: TargetPrice | undefined;
+  readonly supports: Supports;
   readonly quotaGroup: string | undefined;
   readonly timeoutsMs: TimeoutsMs;
   readonly params: ChatSettings | undefined;
@@ -212,6 +214,16 @@ const targetOptions = z.strictObject({
   price: z
     .strictObject({ inputUsdPerMTok: usd, cachedInputUsdPerMTok: usd.optional(), outputUsdPerMTok: usd })
     .optional(),
+  supports: z
+    .strictObject({
+      tools: z.boolean().optional(),
+      vision: z.boolean().optional(),
+      files: z.boolean().optional(),
+      audio: z.boolean().optional(),
+      schema: z.boolean().optional(),
+      streaming: z.boolean().optional(),
+    })
+    .default({}),
   timeouts: z
     .strictObject({
       connect: duration.default(2 * SECOND),

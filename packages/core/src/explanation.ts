@@ -6,9 +6,12 @@ import type { SkippedTarget } from './errors.ts';
 export interface Explanation {
   readonly route: string;
   readonly strategy: string;
+  /** The prompt's tokens. */
+  readonly estimatedTokens: number;
   /**
-   * The targets in the order in which they would be tried, if each of them failed at once. Where the strategy is a function
-   * that answers later, they are in the order of the pool: nobody waits for it here.
+   * The targets in the order in which they would be tried, if each of them failed at once. After them come those whose
+   * window looks too small, which are among the skipped. Where the strategy is a function that answers later, they are in
+   * the order of the pool: nobody waits for it here.
    */
   readonly ranking: readonly Ranked[];
   /** The others, each with the reason. */

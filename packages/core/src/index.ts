@@ -24,6 +24,7 @@ export type {
   UserPart,
   WireFormat,
 } from './decide/request.ts';
+export type { Supports } from './decide/requirements.ts';
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
 export { priority } from './decide/strategies/priority.ts';
 export { roundRobin } from './decide/strategies/round-robin.ts';
@@ -49,6 +50,13 @@ export type { CallOptions, ChatAnswer, EmbeddingAnswer } from './route.ts';
 
 export { type ChatStream, createRouter, type Router } from './router.ts';
 export type { System } from './run/system.ts';
-export type { GroupSnapshot, PaceSnapshot, RouteSnapshot, TargetName, TargetSnapshot } from './snapshot.ts';
+export type {
+  GroupSnapshot,
+  LearnedWindowSnapshot,
+  PaceSnapshot,
+  RouteSnapshot,
+  TargetName,
+  TargetSnapshot,
+} from './snapshot.ts';
 export type { Duration, TargetOptions, Timeouts } from './target.ts';
 export type { Served } from './way.ts';

@@ -17,6 +17,8 @@ export interface Provider {
   readonly model: string;
   /** Where requests go, and with which key: what shares a fate, and so shares health. Never shown to anybody. */
   readonly account: { readonly endpoint: string; readonly credential: string };
+  /** Whether the vendor refuses a prompt that fits when the longest answer asked for would not. Absent: it does not. */
+  readonly countsAnswer?: boolean;
   /** What of this request the vendor cannot express; empty when it can take all of it. Pure. */
   gaps(request: ChatRequest): readonly Gap[];
   /** Asks for a whole answer. */

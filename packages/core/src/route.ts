@@ -5,15 +5,15 @@ import type { Course } from './decide/course.ts';
 import { type EmbeddingRequest, type EmbeddingResponse, isEmbedding, type VectorSpace } from './decide/embedding.ts';
 import { FAILURE_RULES, type Failure } from './decide/failure.ts';
 import type { HealthBook } from './decide/health/health.ts';
+import { forgetOld } from './decide/health/learned-window.ts';
 import { idleFor, sizeOf } from './decide/health/pace.ts';
 import { termsFor } from './decide/plan.ts';
-import { choose, type Member, newScratch, type Pool } from './decide/pool.ts';
+import { choose, type Member, newScratch, type Pool, releaseLargest } from './decide/pool.ts';
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
+import { lackOf, promptOf } from './decide/requirements.ts';
 import { type ChatEvent, type ChatResponse, isContent, type Usage } from './decide/response.ts';
-
 import { has } from './decide/strategy.ts';
-import { embeddingTokens, inputTokensOf, needOf, promptTokens } from './decide/tokens.ts';
-
+import { contentsOf, embeddingTokens, inputTokensOf, needOf } from './decide/tokens.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { Explanation, Ranked } from './explanation.ts';
@@ -64,13 +64,16 @@ export class Route {
     this.#space = spaces.get(spaceOf(route) ?? '');
     this.#system = system;
     this.#pool = {
-      members: route.targets.map(({ id, provider, quotaGroup, contextWindow, timeoutsMs, reasoning, params }) => ({
-        id,
-        health: health.of({ ...provider.account, model: provider.model, quotaGroup }),
-        contextWindow,
-        timeoutsMs,
-        reasoning: reasoning || thinks(params),
-      })),
+      members: route.targets.map(
+        ({ id, provider, quotaGroup, contextWindow, supports, timeoutsMs, reasoning, params }) => ({
+          id,
+          plainOnly: supports.streaming === false,
+          health: health.of({ ...provider.account, model: provider.model, quotaGroup }),
+          contextWindow,
+          timeoutsMs,
+          reasoning: reasoning || thinks(params),
+        }),
+      ),
       hedging: route.hedging,
       hedges: hedgeBudget(),
       failureRate: newFailureRate(),
@@ -91,7 +94,7 @@ export class Route {
     const way = this.#begin(streamed ?? request, options, { plain: true, streaming: streamed !== undefined });
     await this.#rank(way);
     const ask: Ask<ChatResponse> = (target, call, heard) =>
-      streamed === undefined
+      streamed === undefined || target.supports.streaming === false
         ? target.provider.send(askedOf(request, target), call)
         : gathered(target.provider.stream(askedOf(streamed, target), call), heard);
     const driven = await this.#drive(way, usageOf, ask);
@@ -129,7 +132,7 @@ export class Route {
   /** The order in which a request would try the targets if it came now and all of them failed. Changes nothing. */
   explain(request: Course['request'], stream: boolean): Explanation {
     const streaming = stream && !isEmbedding(request);
-    const { course, gaps } = this.#plan(request, undefined, { plain: !streaming, streaming });
+    const { course, gaps, lacks } = this.#plan(request, undefined, { plain: !streaming, streaming });
     const { picker, lastResorts } = this.#pool;
     const pool = { ...this.#pool, picker: picker.copy?.() ?? picker, lastResorts: { ...lastResorts } };
     const nowMs = this.#system.nowMs();
@@ -139,7 +142,10 @@ export class Route {
     const ranking: Ranked[] = [];
     for (;;) {
       const choice = choose(pool, course, nowMs, this.#system.dice, 'anybody');
-      if (choice === undefined) break;
+      if (choice === undefined) {
+        if (ranking.length === 0 && releaseLargest(course, pool)) continue;
+        break;
+      }
       const terms = termsFor(choice, course, pool, nowMs, true);
       ranking.push({
         target: targetAt(this.#route, choice.target).id,
@@ -155,8 +161,9 @@ export class Route {
     return {
       route: this.#route.name,
       strategy: this.#route.strategy.name,
+      estimatedTokens: course.need[2],
       ranking,
-      skipped: skippedOf({ route: this.#route, pool, course, gaps }, nowMs),
+      skipped: skippedOf({ route: this.#route, pool, course, gaps, lacks }, nowMs),
     };
   }
 
@@ -177,9 +184,17 @@ export class Route {
   /** What is known of a request before anybody is asked. */
   #plan(request: Course['request'], deadlineMs: number | undefined, { plain, streaming }: Mode): Planned {
     const startedAtMs = this.#system.nowMs();
-    const { gaps, reasoning, inputTokens, need } = isEmbedding(request)
+    const { gaps, lacks, prompts, reasoning, inputTokens, need } = isEmbedding(request)
       ? demandsOfEmbedding(this.#route, request)
-      : demandsOfChat(this.#route, request);
+      : demandsOfChat(this.#route, this.#pool, request, !plain, startedAtMs);
+    let able = 0;
+    let tooSmall = 0;
+    this.#route.targets.forEach((target, i) => {
+      const lack = lacks[i];
+      if (unfitFor(target, request) !== undefined || !isAble(target, gaps[i]) || lack?.isEstimate === false) return;
+      able |= 1 << i;
+      if (lack !== undefined) tooSmall |= 1 << i;
+    });
     const course: Course = {
       request,
       streaming,
@@ -191,17 +206,16 @@ export class Route {
       reasoning,
       startedAtMs,
       deadlineAtMs: startedAtMs + (deadlineMs ?? this.#deadlineMs(plain, reasoning)),
-      able: this.#route.targets.reduce(
-        (mask, target, i) =>
-          unfitFor(target, request) === undefined && isAble(target, gaps[i]) ? mask | (1 << i) : mask,
-        0,
-      ),
+      able,
+      tooSmall,
+      released: 0,
+      prompts,
       tried: 0,
       pass: 0,
       windowAbove: undefined,
       attempts: [],
     };
-    return { course, gaps };
+    return { course, gaps, lacks };
   }
 
   /** Asks the user's own function for the order, where the strategy is one. */
@@ -224,11 +238,11 @@ export class Route {
     return { route, request, streaming, inputTokens, targets: targets.filter((_, i) => has(able, i)) };
   }
 
-  #wayOf(requestId: string, { course, gaps }: Planned, callerSignal: AbortSignal | undefined): Way {
+  #wayOf(requestId: string, { course, gaps, lacks }: Planned, callerSignal: AbortSignal | undefined): Way {
     const dropped = (i: number): readonly string[] => (gaps[i] ?? []).map(({ what }) => what);
     const names = { route: this.#route.name, requestId };
     const journal = new Journal(this.#pool, names, course, this.#system, this.#emit, dropped);
-    return { requestId, route: this.#route, pool: this.#pool, course, gaps, journal, callerSignal };
+    return { requestId, route: this.#route, pool: this.#pool, course, gaps, lacks, journal, callerSignal };
   }
 
   /** Who may think for minutes needs them, wherever nobody has set another deadline. */
@@ -288,17 +302,23 @@ export class Route {
 
   /** Asks one target that nobody asks for, as little as it takes to see an answer begin. */
   async #probe(i: number): Promise<void> {
-    const embeds = targetAt(this.#route, i).space !== undefined;
-    const planned = this.#plan(embeds ? SMALL_TEXT : SMALL_TALK, undefined, { plain: embeds, streaming: !embeds });
+    const { space, supports } = targetAt(this.#route, i);
+    const embeds = space !== undefined;
+    const streaming = !embeds && supports.streaming !== false;
+    const planned = this.#plan(embeds ? SMALL_TEXT : SMALL_TALK, undefined, { plain: !streaming, streaming });
     const course = { ...planned.course, able: planned.course.able & (1 << i) };
     const way = this.#wayOf(`probe-${this.#newId()}`, { ...planned, course }, undefined);
     const driven = embeds
       ? await drive(this.#job(way, usageOfEmbedding, this.#embedding(SMALL_TEXT)))
-      : await drive(
-          this.#job(way, undefined, (target, call) =>
-            openStream(target.provider.stream(askedOf(SMALL_TALK, target), call)),
-          ),
-        );
+      : streaming
+        ? await drive(
+            this.#job(way, undefined, (target, call) =>
+              openStream(target.provider.stream(askedOf(SMALL_TALK, target), call)),
+            ),
+          )
+        : await drive(
+            this.#job(way, usageOf, (target, call) => target.provider.send(askedOf(SMALL_TALK, target), call)),
+          );
     if (driven.type === 'answered') driven.flight.stop();
   }
 
@@ -372,7 +392,7 @@ const usageOfEmbedding = ({ usage }: EmbeddingResponse): Usage | undefined =>
 
 type UsageOf<T> = Parameters<typeof drive<T>>[0]['usageOf'];
 
-type Planned = Pick<Way, 'course' | 'gaps'>;
+type Planned = Pick<Way, 'course' | 'gaps' | 'lacks'>;
 
 /** Whether the caller wants a plain answer, and whether it is streamed upstream. */
 interface Mode {
@@ -383,19 +403,43 @@ interface Mode {
 type Ask<T> = (target: CheckedTarget, call: Call, heard: (hasContent: boolean) => void) => Promise<T>;
 
 /** What a request is going to take, whatever it is for. */
-interface Demands extends Pick<Course, 'need' | 'reasoning'>, Pick<Way, 'gaps'> {
+interface Demands extends Pick<Course, 'need' | 'reasoning' | 'prompts'>, Pick<Way, 'gaps' | 'lacks'> {
   /** An estimate. */
   readonly inputTokens: number;
 }
 
-const demandsOfChat = (route: CheckedRoute, request: ChatRequest): Demands => {
+const demandsOfChat = (
+  route: CheckedRoute,
+  { members }: Pool,
+  request: ChatRequest,
+  streams: boolean,
+  nowMs: number,
+): Demands => {
   checkOverrides(route, request);
-  const inputTokens = promptTokens(request);
+  const contents = contentsOf(request);
+  const demands = route.targets.map((target, i) => {
+    const { provider, supports, contextWindow } = target;
+    const { window: learned } = (members[i] as Member).health;
+    forgetOld(learned, nowMs);
+    const asked = askedOf(request, target);
+    const { messages, tools, output } = asked;
+    const isSame = messages === request.messages && tools === request.tools && output === request.output;
+    const held = isSame ? contents : contentsOf(asked);
+    const prompt = promptOf(held, asked, provider.countsAnswer === true);
+    const offer = { supports, contextWindow, learned };
+    return {
+      prompt,
+      gaps: provider.gaps(asked),
+      lack: lackOf({ request: asked, contents: held, prompt, streams }, offer),
+    };
+  });
   return {
-    gaps: route.targets.map((target) => target.provider.gaps(askedOf(request, target))),
+    gaps: demands.map(({ gaps }) => gaps),
+    lacks: demands.map(({ lack }) => lack),
+    prompts: demands.map(({ prompt }) => prompt),
     reasoning: thinks(request) || Object.values(request.overrides ?? NO_OVERRIDES).some(thinks),
-    inputTokens,
-    need: needOf(inputTokens, request),
+    inputTokens: contents.estimatedTokens,
+    need: needOf(contents.estimatedTokens, request),
   };
 };
 
@@ -403,6 +447,9 @@ const demandsOfEmbedding = ({ targets }: CheckedRoute, request: EmbeddingRequest
   const inputTokens = embeddingTokens(request);
   return {
     gaps: targets.map(({ provider }) => provider.embeddings?.gaps(request) ?? []),
+    // A window is for each input by itself.
+    lacks: [],
+    prompts: [],
     reasoning: false,
     inputTokens,
     need: needOf(inputTokens, { maxOutputTokens: 0 }),

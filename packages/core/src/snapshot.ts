@@ -4,6 +4,7 @@ import { type Group, groupsOf } from './decide/groups.ts';
 import { shareLeft } from './decide/health/allowance.ts';
 import { type BreakerReason, type Standing, shareOf, strikesOf } from './decide/health/breaker.ts';
 import { conditionOf } from './decide/health/health.ts';
+import { forgetOld, type LearnedWindow } from './decide/health/learned-window.ts';
 import { type Load, type Patience, patienceFor, type Usual, usualFor } from './decide/health/pace.ts';
 import type { Member, Pool } from './decide/pool.ts';
 import type { TargetPrice } from './decide/price.ts';
@@ -41,6 +42,8 @@ export interface TargetSnapshot extends TargetName {
   readonly price?: TargetPrice;
   /** The vector space that it makes embeddings in. */
   readonly space?: string;
+  /** What refusals have taught about it; for an hour, or until a larger prompt is answered. */
+  readonly learnedWindow?: LearnedWindowSnapshot;
   readonly standing: Standing;
   /** Why it is left alone. */
   readonly reason?: BreakerReason;
@@ -60,6 +63,13 @@ export interface TargetSnapshot extends TargetName {
   readonly pace: { readonly stream: PaceSnapshot; readonly plain: PaceSnapshot };
   /** What the route's strategy believes of it, where it has a belief. */
   readonly strategy?: StrategyReport;
+}
+
+export interface LearnedWindowSnapshot {
+  /** The window, as the vendor told it. */
+  readonly tokens?: number;
+  /** The smallest prompt that it refused. */
+  readonly refusedEstimatedTokens?: number;
 }
 
 /** In ms. The usual times are absent before the first answer. */
@@ -135,6 +145,7 @@ const snapshotOfTarget = (
     ...(target.contextWindow !== undefined && { contextWindow: target.contextWindow }),
     ...(target.price !== undefined && { price: target.price }),
     ...(target.space !== undefined && { space: target.space }),
+    ...learnedOf(health.window, nowMs),
     standing,
     ...(reason !== undefined && { reason }),
     ...(untilMs !== undefined && { dueInMs: Math.max(0, untilMs - nowMs) }),
@@ -144,5 +155,17 @@ const snapshotOfTarget = (
     ...(concurrency.limit !== Number.POSITIVE_INFINITY && { concurrencyLimit: concurrency.limit }),
     ...(headroom !== undefined && { headroom }),
     pace: { stream: paceOf(true, timeoutsMs.firstContent), plain: paceOf(false, timeoutsMs.answer) },
+  };
+};
+
+const learnedOf = (window: LearnedWindow, nowMs: number): Pick<TargetSnapshot, 'learnedWindow'> => {
+  forgetOld(window, nowMs);
+  const { tokens, refusedEstimatedTokens } = window;
+  if (tokens === undefined && refusedEstimatedTokens === Number.POSITIVE_INFINITY) return {};
+  return {
+    learnedWindow: {
+      ...(tokens !== undefined && { tokens }),
+      ...(refusedEstimatedTokens !== Number.POSITIVE_INFINITY && { refusedEstimatedTokens }),
+    },
   };
 };

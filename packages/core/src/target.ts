@@ -1,5 +1,6 @@
 import type { TargetPrice } from './decide/price.ts';
 import type { ChatSettings } from './decide/request.ts';
+import type { Supports } from './decide/requirements.ts';
 
 /** `'250ms'`, `'10s'`, `'5m'`, `'1h'`, or milliseconds. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
@@ -12,10 +13,19 @@ export interface TargetOptions {
   readonly enabled?: boolean;
   /** Share of a weighted pool, relative to the other weights. 0: only when every other target fails. Default: 1. */
   readonly weight?: number;
-  /** Tokens that prompt and answer may have together. A prompt too long for another target moves only to a larger one. */
+  /**
+   * Tokens that prompt and answer may have together. A prompt whose estimate is clearly beyond it is sent here only when
+   * nobody else is left, and one that was too long for another target moves only to a larger window. Default: unknown, and
+   * learned where the vendor tells it as it refuses a prompt.
+   */
   readonly contextWindow?: number;
   /** What the vendor charges. Absent: unknown, which is not the same as free. */
   readonly price?: TargetPrice;
+  /**
+   * What the model does not take is `false` here: a request that needs it skips the target, and the trace says so. Default:
+   * unknown, so that it is tried.
+   */
+  readonly supports?: Supports;
   readonly timeouts?: Timeouts;
   /** The model thinks before it speaks, so that long silence is no sign of trouble. Default: false. */
   readonly reasoning?: boolean;

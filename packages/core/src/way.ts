@@ -2,7 +2,8 @@ import type { CheckedRoute, CheckedTarget } from './config.ts';
 import type { Course } from './decide/course.ts';
 import type { Failure } from './decide/failure.ts';
 import type { GiveUp } from './decide/plan.ts';
-import { firstBackAtMs, type Member, type Pool, whyNot } from './decide/pool.ts';
+import { firstBackAtMs, isAbove, type Member, type Pool, whyNot } from './decide/pool.ts';
+import type { Lack } from './decide/requirements.ts';
 import { has } from './decide/strategy.ts';
 import { type AttemptReport, RouterError, type SkippedTarget } from './errors.ts';
 import type { Gap } from './provider.ts';
@@ -19,6 +20,8 @@ export interface Way {
   readonly course: Course;
   /** By target. */
   readonly gaps: readonly (readonly Gap[])[];
+  /** By target: what it lacks of what the request requires. */
+  readonly lacks: readonly (Lack | undefined)[];
   readonly journal: Journal;
   readonly callerSignal: AbortSignal | undefined;
 }
@@ -51,20 +54,30 @@ export const servedBy = (way: Way, { attempt }: Flight<unknown>, nowMs: number):
 
 /** The targets that were not tried, and why; those that nobody had to try are left out. */
 export const skippedOf = (
-  { route, pool, course, gaps }: Pick<Way, 'route' | 'pool' | 'course' | 'gaps'>,
+  { route, pool, course, gaps, lacks }: Pick<Way, 'route' | 'pool' | 'course' | 'gaps' | 'lacks'>,
   nowMs: number,
 ): readonly SkippedTarget[] =>
   route.targets.flatMap((target, i): SkippedTarget[] => {
     if (has(course.tried, i) || course.attempts.some((attempt) => attempt.target === i)) return [];
     if (!target.enabled) return [{ target: target.id, reason: 'disabled' }];
     if (!has(course.able, i)) {
-      const reason = unfitFor(target, course.request) ?? `cannot express ${missing(gaps[i]).join(', ')}`;
+      const reason = unfitFor(target, course.request) ?? inability(gaps[i], lacks[i]);
       return [{ target: target.id, reason }];
     }
-    if (course.windowAbove !== undefined) return [{ target: target.id, reason: 'no larger context window' }];
-    const reason = whyNot(pool.members[i] as Member, course.need, nowMs);
+    const lack = lacks[i];
+    if (lack !== undefined && !has(course.released, i)) return [{ target: target.id, reason: lack.reason }];
+    const member = pool.members[i] as Member;
+    if (!isAbove(course.windowAbove, member)) return [{ target: target.id, reason: 'no larger context window' }];
+    const reason = whyNot(member, course.need, nowMs);
     return reason === undefined ? [] : [{ target: target.id, reason }];
   });
+
+const inability = (gaps: readonly Gap[] | undefined, lack: Lack | undefined): string => {
+  const inexpressible = missing(gaps);
+  const reasons = lack === undefined || lack.isEstimate ? [] : [lack.reason];
+  if (inexpressible.length > 0) reasons.push(`cannot express ${inexpressible.join(', ')}`);
+  return reasons.join('; ');
+};
 
 /** Nobody can put this request to their vendor. */
 export const incapable = (way: Way, nowMs: number): RouterError => {
@@ -73,7 +86,7 @@ export const incapable = (way: Way, nowMs: number): RouterError => {
   const reasons = skippedOf(way, nowMs).map(({ target, reason }) => `${target}: ${reason}`);
   return new RouterError(
     'no-capable-target',
-    `No target of route '${way.route.name}' can take this request: ${reasons.join('; ')}. Leave the fields out, or set unsupported: 'drop' on a target.`,
+    `No target of route '${way.route.name}' can take this request: ${reasons.join('; ')}. Leave it out, add a target that takes it, or set unsupported: 'drop' on one that cannot express it.`,
     detailsOf(way, nowMs),
   );
 };

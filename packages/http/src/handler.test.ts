@@ -93,6 +93,7 @@ class FakeRouter implements Router {
     return {
       route: name,
       strategy: 'priority',
+      estimatedTokens: 5,
       ranking: [{ ...ranked, lateAfterMs, givenUpAfterMs: 30_000 }],
       skipped: [],
     };

@@ -9,7 +9,7 @@ export interface VendorWords {
 }
 
 const TOO_LONG =
-  /context_length|context length|maximum context|prompt is too long|too many tokens|token count \([\d,]+\) exceeds|request_too_large|string_above_max/i;
+  /context_length|context length|context window|context limit|maximum context|prompt is too long|too many tokens|token count \([\d,]+\) exceeds|request_too_large|string_above_max/i;
 const QUOTA =
   /insufficient_quota|credit_balance|credit balance|billing|spend_limit|usage_limit_exceeded|per ?(day|month)|\/ ?(day|month)/i;
 const FILTERED =

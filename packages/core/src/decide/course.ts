@@ -1,6 +1,7 @@
 import type { Attempt } from './attempt.ts';
 import type { EmbeddingRequest } from './embedding.ts';
 import type { Need } from './health/allowance.ts';
+import type { Prompt } from './health/learned-window.ts';
 import type { ChatRequest } from './request.ts';
 
 /** One request on its way through a pool: what was tried so far, and what is left of its time. */
@@ -21,8 +22,14 @@ export interface Course {
   readonly startedAtMs: number;
   /** The instant the caller stops waiting for content. */
   readonly deadlineAtMs: number;
-  /** A bit for each target that can express the request. */
+  /** A bit for each target that can express the request, and lacks nothing of what it requires. */
   readonly able: number;
+  /** Of these, the ones whose context window looks too small: asked only when nobody else is left. */
+  readonly tooSmall: number;
+  /** Of these again, the ones whose turn has come. */
+  released: number;
+  /** By target: how much it is asked to hold. Targets with settings of their own differ. */
+  readonly prompts: readonly Prompt[];
   /** A bit for each target that was started in this pass: no target is asked twice. */
   tried: number;
   /** Passes over the whole pool before this one. */

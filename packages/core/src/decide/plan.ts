@@ -6,7 +6,7 @@ import type { Dice } from './dice.ts';
 import { FAILURE_RULES, type Failure } from './failure.ts';
 import { isSlow } from './health/breaker.ts';
 import { patienceFor } from './health/pace.ts';
-import { type Choice, choose, isUntried, type Member, type Pool, type Reach } from './pool.ts';
+import { type Choice, choose, isUntried, type Member, type Pool, type Reach, releaseLargest } from './pool.ts';
 import { type Rest, restFor } from './retry.ts';
 
 /** What to do next with a request. */
@@ -61,7 +61,11 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
 
   const remainingMs = course.deadlineAtMs - nowMs;
   if (remainingMs <= 0) return running === undefined ? { type: 'give-up', because: { type: 'deadline' } } : wait;
-  const choice = choose(pool, course, nowMs, dice, reachFor(hedge, pool));
+  const reach = reachFor(hedge, pool);
+  let choice = choose(pool, course, nowMs, dice, reach);
+  while (choice === undefined && running === undefined && releaseLargest(course, pool)) {
+    choice = choose(pool, course, nowMs, dice, reach);
+  }
   if (choice === undefined) {
     // A second from now somebody may be due.
     if (running !== undefined) return { type: 'wait', untilMs: Math.min(wakeAtMs, nowMs + 1_000) };
@@ -77,8 +81,9 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
 /** What is laid down for the attempt that was chosen: `alone`, or beside another one. */
 export const termsFor = (choice: Choice, course: Course, pool: Pool, nowMs: number, alone: boolean): Terms => {
   const { target, role, othersLeft, isDoubtful } = choice;
-  const { health, timeoutsMs, reasoning } = pool.members[target] as Member;
-  const { streaming, size } = course;
+  const { health, timeoutsMs, reasoning, plainOnly } = pool.members[target] as Member;
+  const { size } = course;
+  const streaming = course.streaming && plainOnly !== true;
   const load = { size, streaming, reasoning: course.reasoning || reasoning };
   const setMs = streaming ? timeoutsMs.firstContent : timeoutsMs.answer;
   const { silentMs, softMs, hardMs } = patienceFor(health.pace, load, setMs, nowMs, isSlow(health.breaker));

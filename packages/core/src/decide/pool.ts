@@ -8,6 +8,7 @@ import { type BreakerReason, shareOf } from './health/breaker.ts';
 import { isFull } from './health/concurrency.ts';
 import { isTroubled } from './health/domain.ts';
 import { accessOf, conditionOf, probedAtMs, type TargetHealth } from './health/health.ts';
+import { windowOf } from './health/learned-window.ts';
 import { tokensOf } from './health/observe.ts';
 import type { RetryPolicy } from './retry.ts';
 import { newObservation, newPickContext, type Writable } from './scratch.ts';
@@ -47,8 +48,10 @@ export const newScratch = (): Scratch => ({
 export interface Member {
   readonly id: string;
   readonly health: TargetHealth;
-  /** Tokens; undefined where nobody said. */
+  /** Tokens; undefined where its user has not said. */
   readonly contextWindow: number | undefined;
+  /** It answers in one piece, also where its route streams upstream. */
+  readonly plainOnly?: boolean;
   readonly timeoutsMs: TimeoutsMs;
   /** The model thinks before it speaks. */
   readonly reasoning: boolean;
@@ -205,10 +208,38 @@ const pick = (
 };
 
 /** Whether a target could take this request at all, and has not been asked. */
-export const isUntried = (course: Course, index: number, { contextWindow }: Member): boolean =>
-  has(course.able, index) &&
+export const isUntried = (course: Course, index: number, member: Member): boolean =>
+  has(course.able & ~(course.tooSmall & ~course.released), index) &&
   !has(course.tried, index) &&
-  (course.windowAbove === undefined || (contextWindow !== undefined && contextWindow > course.windowAbove));
+  isAbove(course.windowAbove, member);
+
+/** After a prompt was too long for one window, whether a target's is known to be larger. */
+export const isAbove = (windowAbove: number | undefined, { contextWindow, health }: Member): boolean => {
+  if (windowAbove === undefined) return true;
+  const window = windowOf(contextWindow, health.window);
+  return window !== undefined && window > windowAbove;
+};
+
+/**
+ * Nobody is left whose window looks large enough. Since that was an estimate, the largest of those that were held back for
+ * it get their turn; false when there are none.
+ */
+export const releaseLargest = (course: Course, { members }: Pool): boolean => {
+  let largest = -1;
+  let targets = 0;
+  for (let i = 0; i < members.length; i++) {
+    const member = members[i];
+    if (member === undefined || !has(course.tooSmall & ~course.released & ~course.tried, i)) continue;
+    if (!isAbove(course.windowAbove, member)) continue;
+    // One that has only refused some prompt may have any window.
+    const window = windowOf(member.contextWindow, member.health.window) ?? Number.POSITIVE_INFINITY;
+    if (window < largest) continue;
+    targets = window === largest ? targets | (1 << i) : 1 << i;
+    largest = window;
+  }
+  course.released |= targets;
+  return targets !== 0;
+};
 
 /** Why a target was not tried, or undefined when it could have been. */
 export const whyNot = ({ health }: Member, need: Need, nowMs: number): SkipReason | undefined => {

@@ -103,6 +103,7 @@ const connectChat = (client: OpenAI, model: string, params: ChatSettings | undef
     name: 'openai',
     model,
     account: { endpoint: client.baseURL, credential: client.apiKey ?? '' },
+    countsAnswer: true,
     gaps: (request) => gaps(request, params, dialect),
     async send(request, call) {
       const text = await (await ask(request, false, call)).text();

@@ -1,6 +1,7 @@
 import { type Attempt, type Expiry, expiry, isNewlyLate, isNewlySilent, newAttempt } from '../decide/attempt.ts';
 import type { Course } from '../decide/course.ts';
 import type { Failure } from '../decide/failure.ts';
+import { windowOf } from '../decide/health/learned-window.ts';
 import { type GiveUp, nextStep, type Step } from '../decide/plan.ts';
 import type { Pool } from '../decide/pool.ts';
 import type { Usage } from '../decide/response.ts';
@@ -64,8 +65,8 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
     if (attempt.outcome !== undefined) return;
     attempt.outcome = outcome;
     attempt.endedAtMs = system.nowMs();
-    if (outcome.type === 'failed') learnWindow(course, pool, attempt, outcome.failure);
     journal.ended(attempt);
+    if (outcome.type === 'failed') raiseWindow(course, pool, attempt, outcome.failure);
     if (outcome.type === 'answered' && job.usageOf !== undefined) {
       attempt.usage = job.usageOf(flight.value as T);
       journal.completed(attempt);
@@ -199,6 +200,7 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
           await wait(step.untilMs);
           course.pass += 1;
           course.tried = step.tried;
+          course.released = 0;
           break;
         case 'answer': {
           const winner = flights.find(({ attempt }) => attempt === step.attempt) as Flight<T>;
@@ -231,8 +233,9 @@ const expired = (why: Expiry, afterMs: number): Failure => {
   }
 };
 
-/** After "too long" only a target with a larger window may follow; one that names no window counts as the smallest. */
-const learnWindow = (course: Course, pool: Pool, attempt: Attempt, failure: Failure): void => {
-  if (failure.kind !== 'too-long') return;
-  course.windowAbove = Math.max(course.windowAbove ?? 0, pool.members[attempt.target]?.contextWindow ?? 0);
+/** After "too long" only a target with a larger window may follow; one whose window nobody knows counts as the smallest. */
+const raiseWindow = (course: Course, pool: Pool, { target }: Attempt, failure: Failure): void => {
+  const member = pool.members[target];
+  if (failure.kind !== 'too-long' || member === undefined) return;
+  course.windowAbove = Math.max(course.windowAbove ?? 0, windowOf(member.contextWindow, member.health.window) ?? 0);
 };

@@ -214,8 +214,10 @@ export class Journal {
   }
 
   #askOf({ target }: Attempt): Ask {
-    const { size, streaming, reasoning, need } = this.#course;
-    return { load: { size, streaming, reasoning: reasoning || this.#member(target).reasoning }, need };
+    const { size, reasoning, need, prompts } = this.#course;
+    const member = this.#member(target);
+    const streaming = this.#course.streaming && member.plainOnly !== true;
+    return { load: { size, streaming, reasoning: reasoning || member.reasoning }, need, prompt: prompts[target] };
   }
 
   #member(target: number): Member {

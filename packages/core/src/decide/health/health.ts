@@ -3,6 +3,7 @@ import { type Breaker, type BreakerReason, type BreakerSettings, isDue, newBreak
 import { type Concurrency, isFull, newConcurrency } from './concurrency.ts';
 import { type Domain, newDomain } from './domain.ts';
 import { type Gate, gateState, openGate } from './gate.ts';
+import { type LearnedWindow, newLearnedWindow } from './learned-window.ts';
 import { newPace, type Pace } from './pace.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface TargetHealth {
   readonly concurrency: Concurrency;
   /** Of the key's limit pool. */
   readonly allowance: Allowance;
+  /** Of the key's use of this model. */
+  readonly window: LearnedWindow;
 }
 
 /** What a target shares its fate with. */
@@ -46,6 +49,7 @@ export class HealthBook {
   readonly #gates = new Map<string, Gate>();
   readonly #concurrencies = new Map<string, Concurrency>();
   readonly #allowances = new Map<string, Allowance>();
+  readonly #windows = new Map<string, LearnedWindow>();
   readonly #settings: BreakerSettings;
 
   constructor(settings: BreakerSettings) {
@@ -70,6 +74,7 @@ export class HealthBook {
       },
       concurrency: entry(this.#concurrencies, key(...limitPool), newConcurrency),
       allowance: entry(this.#allowances, key(...limitPool), newAllowance),
+      window: entry(this.#windows, key(credential, model), newLearnedWindow),
     };
   }
 }

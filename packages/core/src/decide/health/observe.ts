@@ -7,6 +7,7 @@ import { lower, raise } from './concurrency.ts';
 import { noteCooled } from './domain.ts';
 import { closeGate, gateState, passGate } from './gate.ts';
 import { GATE_NAMES, type TargetHealth } from './health.ts';
+import { learnFromRefusal, type Prompt, unlearnBySuccess } from './learned-window.ts';
 import { type Load, proofMsFor, samplesOf } from './pace.ts';
 import { addSample } from './quantiles.ts';
 import { endAt, takePlace } from './streak.ts';
@@ -19,6 +20,8 @@ export type HealthChange = 'suspected' | 'cooled' | 'gated' | 'recovered' | unde
 export interface Ask {
   readonly load: Load;
   readonly need: Need;
+  /** How much it is asked to hold. */
+  readonly prompt?: Prompt | undefined;
 }
 
 /** An attempt begins, and takes its places: that of a probe, of which there is one, and one among those under way. */
@@ -73,11 +76,12 @@ export const observeLateness = (health: TargetHealth, attempt: Attempt, nowMs: n
 export const observeContent = (
   health: TargetHealth,
   attempt: Attempt,
-  { load, need }: Ask,
+  { load, need, prompt }: Ask,
   nowMs: number,
   dice: Dice,
 ): HealthChange => {
   const { breaker, pace, gates, concurrency, allowance } = health;
+  if (prompt !== undefined) unlearnBySuccess(health.window, prompt);
   readAllowance(allowance, attempt.wire.header, attempt, nowMs);
   raise(concurrency);
   let recovered = false;
@@ -112,7 +116,7 @@ export const observeFailure = (
   health: TargetHealth,
   attempt: Attempt,
   failure: Failure,
-  { need }: Ask,
+  { need, prompt }: Ask,
   nowMs: number,
   dice: Dice,
 ): HealthChange => {
@@ -121,6 +125,7 @@ export const observeFailure = (
   const rule = FAILURE_RULES[failure.kind];
   const current = attempt.epoch === breaker.epoch;
   let change: HealthChange;
+  if (prompt !== undefined) learnFromRefusal(health.window, prompt, failure, nowMs);
   readAllowance(allowance, wire.header, attempt, nowMs);
   if (failure.kind === 'rate-limited' || failure.kind === 'overloaded') lower(concurrency, startedAtMs, nowMs);
   if (rule.effect !== 'strike' && !attempt.spoke) endAt(breaker.streak, attempt.place, 'nothing');
