@@ -52,7 +52,7 @@ export const faultScript = (wire: Wire, effect: FaultEffect, stamp: Stamp): Scri
     case 'html':
       return whole(200, 0, HTML_PAGE, { 'content-type': 'text/html' });
     case 'context-length':
-      return errorScript(wire, wire.tooLong, stamp);
+      return errorScript(wire, wire.tooLong(), stamp);
     case 'content-filter':
       return wire.declined && errorScript(wire, wire.declined, stamp);
     default:

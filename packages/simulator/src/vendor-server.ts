@@ -61,6 +61,8 @@ export const startVendor = async (wire: Wire, options: VendorOptions, seed: numb
       record.stream = question.stream;
       const answer = answerTo(wire.name, question, remembered);
       const { inputTokens, outputTokens } = answer.usage;
+      const window = options.contextWindow ?? Number.POSITIVE_INFINITY;
+      if (inputTokens > window) throw new Rejection(wire.tooLong({ window, tokens: inputTokens }));
       if (inputTokens >= SHORTEST_REMEMBERED_TOKENS) keep(remembered, promptOf(question), REMEMBERED_PROMPTS);
       const taken = take(buckets, inputTokens + outputTokens, record.atMs);
       buckets = taken.buckets;

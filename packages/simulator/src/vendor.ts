@@ -23,6 +23,8 @@ export interface VendorOptions extends Partial<VendorModel> {
   readonly port?: number;
   /** Limits answered with the vendor's own 429; none by default. */
   readonly rateLimit?: RateLimit;
+  /** Tokens of the longest prompt that it takes; a longer one is refused in the vendor's own words. Any by default. */
+  readonly contextWindow?: number;
 }
 
 /** Quick enough that a test does not notice, slow enough that a stream is a stream. */

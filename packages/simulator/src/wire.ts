@@ -39,6 +39,12 @@ export class Rejection extends Error {
   }
 }
 
+/** A prompt, and the window that it does not fit into. In tokens. */
+export interface Counted {
+  readonly window: number;
+  readonly tokens: number;
+}
+
 /** What an answer says about itself, beyond its content. */
 export interface Stamp {
   /** Unique for each call to the simulator; every id in the answer is made from it. */
@@ -82,8 +88,8 @@ export interface Wire {
   tooMany(waitMs: number): { readonly problem: Problem; readonly headers: Headers };
   /** What goes wrong inside an answer that had begun well. */
   readonly midway: Problem;
-  /** A prompt that is too long. */
-  readonly tooLong: Problem;
+  /** A prompt of so many tokens, which is too long for this window; some that is, if left out. */
+  tooLong(counted?: Counted): Problem;
   /** How the vendor declines, if it does so with an error; by an answer with finish `filtered` if undefined. */
   readonly declined: Problem | undefined;
 }

@@ -98,7 +98,10 @@ export const anthropic: Wire = {
   }),
 
   midway: { status: 529 },
-  tooLong: { status: 400, message: 'prompt is too long: 210000 tokens > 200000 maximum' },
+  tooLong: ({ window, tokens } = { window: 200_000, tokens: 210_000 }) => ({
+    status: 400,
+    message: `prompt is too long: ${tokens} tokens > ${window} maximum`,
+  }),
   declined: undefined,
 };
 

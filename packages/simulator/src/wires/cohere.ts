@@ -117,10 +117,10 @@ export const cohere: Wire = {
   }),
 
   midway: { status: 500 },
-  tooLong: {
+  tooLong: ({ window, tokens } = { window: 128_000, tokens: 130_172 }) => ({
     status: 400,
-    message: 'too many tokens: total number of tokens in the prompt cannot exceed 128000 - received 130172.',
-  },
+    message: `too many tokens: total number of tokens in the prompt cannot exceed ${window} - received ${tokens}.`,
+  }),
   // Cohere has no finish reason for it.
   declined: { status: 422, message: 'the request was blocked because its content violates the usage policy' },
 };

@@ -110,10 +110,10 @@ export const google: Wire = {
   tooMany: (waitMs) => ({ problem: { status: 429, retryDelayMs: waitMs }, headers: {} }),
 
   midway: { status: 503 },
-  tooLong: {
+  tooLong: ({ window, tokens } = { window: 1_048_576, tokens: 1_050_000 }) => ({
     status: 400,
-    message: 'The input token count (1050000) exceeds the maximum number of tokens allowed (1048576).',
-  },
+    message: `The input token count (${tokens}) exceeds the maximum number of tokens allowed (${window}).`,
+  }),
   declined: undefined,
 };
 

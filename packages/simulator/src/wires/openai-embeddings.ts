@@ -20,10 +20,10 @@ export const embeddings: Pick<Wire, 'read' | 'print' | 'tooLong'> = {
     model,
     usage: { prompt_tokens: inputTokens, total_tokens: inputTokens },
   }),
-  tooLong: {
+  tooLong: ({ window, tokens } = { window: 8_192, tokens: 10_000 }) => ({
     status: 400,
-    message: "This model's maximum context length is 8192 tokens, however you requested 10000 tokens.",
-  },
+    message: `This model's maximum context length is ${window} tokens, however you requested ${tokens} tokens.`,
+  }),
 };
 
 const PARAMETERS = ['dimensions', 'encoding_format', 'input', 'model', 'user'];

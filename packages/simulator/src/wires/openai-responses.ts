@@ -93,12 +93,12 @@ export const responses: Pick<Wire, 'read' | 'print' | 'stream' | 'streamError' |
   streamGarbage: () =>
     'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","output_index":0,"delta":\n\n',
 
-  tooLong: {
+  tooLong: (): Problem => ({
     status: 400,
     code: 'context_length_exceeded',
     param: 'input',
     message: 'Your input exceeds the context window of this model. Please adjust your input and try again.',
-  } satisfies Problem,
+  }),
 };
 
 const CODES: Readonly<Record<number, string>> = { 429: 'rate_limit_exceeded' };

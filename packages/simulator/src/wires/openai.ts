@@ -87,14 +87,14 @@ export const openai: Wire = {
   }),
 
   midway: { status: 500 },
-  tooLong: {
+  tooLong: ({ window, tokens } = { window: 128_000, tokens: 130_172 }) => ({
     status: 400,
     code: 'context_length_exceeded',
     param: 'messages',
     message:
-      "This model's maximum context length is 128000 tokens. However, your messages resulted in 130172 tokens. " +
+      `This model's maximum context length is ${window} tokens. However, your messages resulted in ${tokens} tokens. ` +
       'Please reduce the length of the messages.',
-  },
+  }),
   declined: undefined,
 };
 
