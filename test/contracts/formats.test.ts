@@ -80,7 +80,13 @@ const aText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
 const aName = fc.stringMatching(/^[a-zA-Z0-9_-]{1,20}$/);
 const aBase64 = fc.base64String({ minLength: 4, maxLength: 40 });
 const anObject = wired(fc.dictionary(fc.string({ maxLength: 10 }), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 }));
-const aSchema = anObject.map((properties) => ({ type: 'object', properties }));
+/** One that every vendor takes, also where it is strict. */
+const aSchema = anObject.map((properties) => ({
+  type: 'object',
+  properties,
+  required: Object.keys(properties),
+  additionalProperties: false,
+}));
 const aFraction = wired(fc.double({ min: 0, max: 1, noNaN: true }));
 const aCount = fc.integer({ min: 1, max: 100_000 });
 const some = <T>(values: Arbitrary<T>, maxLength = 2, minLength = 0): Arbitrary<T[]> =>

@@ -15,7 +15,7 @@ export const router = createRouter({
           timeouts: { connect: '1s', firstContent: '8s', answer: '15s' },
           params: { reasoningEffort: 'low' },
         }),
-        anthropic('claude-sonnet-5-5', { contextWindow: 200_000, unsupported: 'drop' }),
+        anthropic('claude-sonnet-5-5', { contextWindow: 200_000, supports: { audio: false }, unsupported: 'drop' }),
       ],
     },
   },

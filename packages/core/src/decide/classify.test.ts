@@ -29,6 +29,29 @@ test.each([
     { status: 400, message: 'The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).' },
     'too-long',
   ],
+  [
+    { status: 400, message: 'The input token count exceeds the maximum number of tokens allowed (1048576).' },
+    'too-long',
+  ],
+  [
+    {
+      status: 400,
+      message: 'input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000, decrease it',
+    },
+    'too-long',
+  ],
+  [
+    { status: 400, message: "Invalid schema for response_format 'x': In context=(), 'oneOf' is not permitted." },
+    'unsupported',
+  ],
+  [{ status: 400, code: 'invalid_function_parameters' }, 'unsupported'],
+  [
+    {
+      status: 400,
+      message: "output_config.format.schema: For 'integer' type, properties maximum, minimum are not supported",
+    },
+    'unsupported',
+  ],
   [{ status: 400, code: 'content_filter' }, 'filtered'],
   [{ status: 422, message: 'the request was blocked because its content violates the usage policy' }, 'filtered'],
   [{ status: 400, code: 'unsupported_parameter' }, 'unsupported'],

@@ -9,13 +9,14 @@ export interface VendorWords {
 }
 
 const TOO_LONG =
-  /context_length|context length|context window|context limit|maximum context|prompt is too long|too many tokens|token count \([\d,]+\) exceeds|request_too_large|string_above_max/i;
+  /context_length|context length|context window|context limit|maximum context|prompt is too long|too many tokens|token count (\([\d,]+\) )?exceeds|request_too_large|string_above_max/i;
 const QUOTA =
   /insufficient_quota|credit_balance|credit balance|billing|spend_limit|usage_limit_exceeded|per ?(day|month)|\/ ?(day|month)/i;
 const FILTERED =
   /content_filter|content_policy|content management policy|moderation_blocked|blocked\b.*(safety|content|policy)/i;
+/** A schema among them: vendors take different parts of JSON Schema. */
 const UNSUPPORTED =
-  /unsupported_(parameter|value)|(is|are) not supported|not supported (by|with|for|in)|does not support|deprecated for this model|unrecognized request argument|unknown parameter/i;
+  /unsupported_(parameter|value)|(is|are) not supported|not supported (by|with|for|in)|does not support|deprecated for this model|unrecognized request argument|unknown parameter|invalid schema for|invalid_json_schema|invalid_function_parameters|output_config\.format\.schema|schema is too complex|too many states/i;
 const BAD_KEY = /API_KEY_INVALID|invalid_api_key|api key not valid|FAILED_PRECONDITION/i;
 
 /**

@@ -71,7 +71,12 @@ const gapsOf = (request: ChatRequest) => connect('http://unused').gaps(request);
 // ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 describe('to the vendor', () => {
-  const weather = { name: 'weather', description: 'The weather', strict: true, parameters: { properties: { at: {} } } };
+  const weather = {
+    name: 'weather',
+    description: 'The weather',
+    strict: true,
+    parameters: { properties: { at: {} }, additionalProperties: false },
+  };
 
   test('a request that uses everything Anthropic has words for reaches it whole', async () => {
     const request: ChatRequest = {
@@ -108,7 +113,12 @@ describe('to the vendor', () => {
       tools: [weather, { name: 'now' }],
       toolChoice: { tool: 'weather' },
       parallelToolCalls: false,
-      output: { type: 'json-schema', name: 'reply', schema: { type: 'object' }, strict: true },
+      output: {
+        type: 'json-schema',
+        name: 'reply',
+        schema: { type: 'object', additionalProperties: false },
+        strict: true,
+      },
       reasoningEffort: 'minimal',
       extra: { user: 'u-1', n: 1, logprobs: false, logit_bias: {}, top_logprobs: null },
     };
@@ -159,12 +169,15 @@ describe('to the vendor', () => {
           name: 'weather',
           description: 'The weather',
           strict: true,
-          input_schema: { type: 'object', properties: { at: {} } },
+          input_schema: { type: 'object', properties: { at: {} }, additionalProperties: false },
         },
         { name: 'now', input_schema: { type: 'object' } },
       ],
       tool_choice: { type: 'tool', name: 'weather', disable_parallel_tool_use: true },
-      output_config: { effort: 'low', format: { type: 'json_schema', schema: { type: 'object' } } },
+      output_config: {
+        effort: 'low',
+        format: { type: 'json_schema', schema: { type: 'object', additionalProperties: false } },
+      },
       metadata: { user_id: 'u-1' },
     });
   });

@@ -27,6 +27,7 @@ import {
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { ANTHROPIC, fitSchema, MOST_STRICT_TOOLS } from './json-schema.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type AnthropicClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
@@ -223,7 +224,7 @@ const toSettings = (settings: ChatSettings, leaveOut: LeaveOut): Body => {
   // A penalty of 0 is none.
   if (settings.frequencyPenalty) leaveOut({ what: 'frequency_penalty' });
   if (settings.presencePenalty) leaveOut({ what: 'presence_penalty' });
-  const tools = settings.tools?.length === 0 ? undefined : settings.tools?.map(toTool);
+  const tools = settings.tools?.length === 0 ? undefined : toTools(settings.tools, leaveOut);
   return {
     max_tokens: settings.maxOutputTokens,
     // Gone from the SDK's types, since newer models refuse them; the others still take them.
@@ -378,8 +379,23 @@ const toStopSequences = (stop: readonly string[] = [], leaveOut: LeaveOut): read
   return sequences.length === 0 ? undefined : sequences;
 };
 
-const toTool = ({ name, description, parameters, strict }: Tool): Body =>
-  withoutUndefined({ name, description, input_schema: { type: 'object', ...parameters }, strict });
+const toTools = (tools: ChatSettings['tools'], leaveOut: LeaveOut): readonly Body[] | undefined => {
+  const strict = tools?.filter((tool) => tool.strict === true) ?? [];
+  if (strict.length > MOST_STRICT_TOOLS) leaveOut({ what: `more than ${MOST_STRICT_TOOLS} strict tools` });
+  return tools?.map((tool) => toTool(tool, leaveOut));
+};
+
+const toTool = ({ name, description, parameters, strict }: Tool, leaveOut: LeaveOut): Body => {
+  const schema: Body = { type: 'object', ...parameters };
+  const input_schema = strict === true ? fitted(schema, `schema of tool ${name}`, leaveOut) : schema;
+  return withoutUndefined({ name, description, input_schema, strict });
+};
+
+const fitted = (given: Body, where: string, leaveOut: LeaveOut): Body => {
+  const { schema, gaps } = fitSchema(ANTHROPIC, given, where);
+  for (const gap of gaps) leaveOut(gap);
+  return schema;
+};
 
 /** `given` is the choice of a body that passes through, for what the settings leave open. */
 const toToolChoice = ({ toolChoice, parallelToolCalls }: ChatSettings, given?: Body): Body | undefined => {
@@ -403,7 +419,10 @@ const toOutputConfig = ({ output, reasoningEffort }: ChatSettings, leaveOut: Lea
   const wanted = reasoningEffort === 'minimal' ? 'low' : reasoningEffort;
   const effort = wanted !== undefined && EFFORTS.has(wanted) ? wanted : undefined;
   if (effort !== wanted && wanted !== 'none' && wanted !== 'auto') leaveOut({ what: `reasoning_effort ${wanted}` });
-  const format = output?.type === 'json-schema' ? { type: 'json_schema', schema: output.schema } : undefined;
+  const format =
+    output?.type === 'json-schema'
+      ? { type: 'json_schema', schema: fitted(output.schema, 'output schema', leaveOut) }
+      : undefined;
   return effort === undefined && format === undefined ? undefined : withoutUndefined({ effort, format });
 };
 

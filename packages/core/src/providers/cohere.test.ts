@@ -75,7 +75,12 @@ const gapsOf = (request: ChatRequest) => connect('http://unused').gaps(request);
 // ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 describe('to the vendor', () => {
-  const weather = { name: 'weather', description: 'The weather', strict: true, parameters: { properties: { at: {} } } };
+  const weather = {
+    name: 'weather',
+    description: 'The weather',
+    strict: true,
+    parameters: { properties: { at: {} }, required: ['at'] },
+  };
 
   test('a request that uses everything Cohere has words for reaches it whole', async () => {
     const request: ChatRequest = {
@@ -157,7 +162,7 @@ describe('to the vendor', () => {
           function: {
             name: 'weather',
             description: 'The weather',
-            parameters: { type: 'object', properties: { at: {} } },
+            parameters: { type: 'object', properties: { at: {} }, required: ['at'] },
           },
         },
       ],

@@ -24,6 +24,7 @@ import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, callIdOf, countOf, textOf, withoutUndefined } from './body.ts';
 import { cohereEmbeddings } from './cohere-embeddings.ts';
+import { COHERE, fitSchema } from './json-schema.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
 type ClientOptions = ConstructorParameters<typeof CohereClientV2>[0];
@@ -246,12 +247,14 @@ const toTools = ({ tools = [], toolChoice, parallelToolCalls = true }: ChatReque
   const offered = typeof toolChoice === 'object' ? tools.filter(({ name }) => name === toolChoice.tool) : tools;
   const strict = offered.filter((tool) => tool.strict === true);
   if (strict.length > 0 && strict.length < offered.length) leaveOut({ what: 'strict for some of the tools only' });
+  const isStrict = offered.length > 0 && strict.length === offered.length;
   return {
-    tools: offered.map(({ name, description, parameters }) => ({
-      type: 'function',
-      function: withoutUndefined({ name, description, parameters: { type: 'object', properties: {}, ...parameters } }),
-    })),
-    strict_tools: (offered.length > 0 && strict.length === offered.length) || undefined,
+    tools: offered.map(({ name, description, parameters: given }) => {
+      const schema: Body = { type: 'object', properties: {}, ...given };
+      const parameters = isStrict ? fitted(schema, `schema of tool ${name}`, leaveOut) : schema;
+      return { type: 'function', function: withoutUndefined({ name, description, parameters }) };
+    }),
+    strict_tools: isStrict || undefined,
     tool_choice: toToolChoice(toolChoice),
   };
 };
@@ -268,7 +271,14 @@ const toResponseFormat = ({ output, tools = [] }: ChatRequest, leaveOut: LeaveOu
     leaveOut({ what: 'response_format together with tools' });
     return undefined;
   }
-  return { type: 'json_object', ...(output.type === 'json-schema' && { json_schema: output.schema }) };
+  if (output.type === 'json') return { type: 'json_object' };
+  return { type: 'json_object', json_schema: fitted(output.schema, 'output schema', leaveOut) };
+};
+
+const fitted = (given: Body, where: string, leaveOut: LeaveOut): Body => {
+  const { schema, gaps } = fitSchema(COHERE, given, where);
+  for (const gap of gaps) leaveOut(gap);
+  return schema;
 };
 
 /** Cohere counts thinking in tokens. The steps are ours, four times the one before; `high` is without a limit. */

@@ -20,6 +20,7 @@ import type { ReadHeader } from '../decide/retry-after.ts';
 import type { Call, Gap } from '../provider.ts';
 import { brokenAnswer, extraGaps, failureFromVendor, isObject, ProviderFailure } from '../provider-kit.ts';
 import { type Body, callIdOf, countOf, textOf } from './body.ts';
+import { fitSchema, GEMINI } from './json-schema.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
 /** A request in Gemini's words. Fields that are undefined are not sent. */
@@ -216,9 +217,17 @@ const toGenerationConfig = (request: ChatRequest, miss: Miss): Body => {
     frequencyPenalty: request.frequencyPenalty,
     presencePenalty: request.presencePenalty,
     responseMimeType: output === undefined || output.type === 'text' ? undefined : 'application/json',
-    responseJsonSchema: output?.type === 'json-schema' ? output.schema : undefined,
+    responseJsonSchema: toSchema(output, miss),
     thinkingConfig: toThinking(request, miss),
   };
+};
+
+/** Gemini reads past what it does not know: no matter to who takes a schema for a hint, and a gap to who insists on it. */
+const toSchema = (output: ChatRequest['output'], miss: Miss): Body | undefined => {
+  if (output?.type !== 'json-schema') return undefined;
+  const { schema, gaps } = fitSchema(GEMINI, output.schema, 'output schema');
+  for (const { what } of gaps) miss(what, output.strict === true ? undefined : 'harmless');
+  return schema;
 };
 
 /** Gemini 3 cannot be told not to think: `none` is the least that there is. */

@@ -5,6 +5,7 @@ import type {
   ChatSettings,
   FilePart,
   Message,
+  Tool,
   ToolCall,
   ToolMessage,
   UserPart,
@@ -14,6 +15,7 @@ import type { Call, Gap, Provider } from '../provider.ts';
 import { brokenAnswer, extraGaps, isObject, NO_SDK_TIMEOUT_MS } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import type { SchemaDialect } from './json-schema.ts';
 import {
   type Dialect,
   dialectOf,
@@ -24,6 +26,7 @@ import {
   parseBody,
   parseEvent,
   toEffort,
+  toStrict,
   withKnownThinking,
 } from './openai-words.ts';
 
@@ -90,6 +93,7 @@ const toResponses = (
   const { verbosity, ...shared } = fromExtra(request, dialect, leaveOut);
   const settings = toSettings(
     source === undefined ? request : withKnownThinking(request, params, dialect, leaveOut),
+    dialect.strict,
     leaveOut,
   );
   return {
@@ -103,7 +107,7 @@ const toResponses = (
 
 /** What the settings of a target change in a body that passes through. */
 const toOverlay = (body: Body, params: ChatSettings | undefined): Body => {
-  const { text, reasoning, ...settings } = params === undefined ? {} : toSettings(params, () => {});
+  const { text, reasoning, ...settings } = params === undefined ? {} : toSettings(params, undefined, () => {});
   return {
     store: body.store ?? false,
     ...settings,
@@ -155,7 +159,7 @@ const fromExtra = (request: ChatRequest, dialect: Dialect, leaveOut: LeaveOut): 
 /** OpenAI refuses a lower limit, in tokens. */
 const LOWEST_LIMIT = 16;
 
-const toSettings = (settings: ChatSettings, leaveOut: LeaveOut): Body => {
+const toSettings = (settings: ChatSettings, dialect: SchemaDialect | undefined, leaveOut: LeaveOut): Body => {
   const { maxOutputTokens, toolChoice } = settings;
   if (settings.topK !== undefined) leaveOut({ what: 'top_k' });
   if (settings.seed !== undefined) leaveOut({ what: 'seed' });
@@ -166,15 +170,12 @@ const toSettings = (settings: ChatSettings, leaveOut: LeaveOut): Body => {
   const tooLow = maxOutputTokens !== undefined && maxOutputTokens < LOWEST_LIMIT;
   if (tooLow) leaveOut({ what: `a limit below ${LOWEST_LIMIT} tokens`, harmless: true });
   const effort = toEffort(settings);
-  const format = toFormat(settings.output);
+  const format = toFormat(settings.output, dialect, leaveOut);
   return withoutUndefined({
     max_output_tokens: tooLow ? LOWEST_LIMIT : maxOutputTokens,
     temperature: settings.temperature,
     top_p: settings.topP,
-    tools: settings.tools?.map(({ name, description, parameters = null, strict = false }) =>
-      // Left open, it is strict here, and not in Chat Completions.
-      withoutUndefined({ type: 'function', name, description, parameters, strict }),
-    ),
+    tools: settings.tools?.map((tool) => toTool(tool, dialect, leaveOut)),
     tool_choice: typeof toolChoice === 'object' ? { type: 'function', name: toolChoice.tool } : toolChoice,
     parallel_tool_calls: settings.parallelToolCalls,
     text: format && { format },
@@ -182,12 +183,34 @@ const toSettings = (settings: ChatSettings, leaveOut: LeaveOut): Body => {
   });
 };
 
-const toFormat = (output: ChatSettings['output']): Body | undefined => {
+const toTool = (tool: Tool, dialect: SchemaDialect | undefined, leaveOut: LeaveOut): Body => {
+  const { name, description, parameters = null } = tool;
+  // Left open, it is strict here, and not in Chat Completions.
+  const { strict = false } = tool;
+  const asked = { strict, schema: tool.parameters };
+  return withoutUndefined({
+    type: 'function',
+    name,
+    description,
+    parameters,
+    strict: toStrict(asked, `schema of tool ${name}`, dialect, leaveOut),
+  });
+};
+
+const toFormat = (
+  output: ChatSettings['output'],
+  dialect: SchemaDialect | undefined,
+  leaveOut: LeaveOut,
+): Body | undefined => {
   switch (output?.type) {
     case 'json':
       return { type: 'json_object' };
     case 'json-schema':
-      return { ...output, type: 'json_schema' };
+      return withoutUndefined({
+        ...output,
+        type: 'json_schema',
+        strict: toStrict({ ...output, strict: output.strict }, 'output schema', dialect, leaveOut),
+      });
     default:
       return output;
   }

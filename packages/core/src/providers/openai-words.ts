@@ -11,6 +11,7 @@ import {
   ProviderFailure,
 } from '../provider-kit.ts';
 import { type Body, textOf } from './body.ts';
+import { fitSchema, OPENAI_STRICT, type SchemaDialect } from './json-schema.ts';
 
 // What OpenAI's two APIs, Chat Completions and Responses, have in common: words, bodies and errors.
 
@@ -25,14 +26,22 @@ export interface Dialect {
   readonly maxTokens: 'max_completion_tokens' | 'max_tokens';
   readonly user: 'safety_identifier' | 'user';
   readonly mostStops: number;
+  /** What a strict schema may say; undefined where nobody has told, and it is tried. */
+  readonly strict: SchemaDialect | undefined;
   /** The model is known to take `reasoning_effort`. The others refuse a request that has it. */
   readonly thinks: boolean;
 }
 
 export const dialectOf = (baseURL: string, model: string): Dialect => ({
   ...(/\/\/[^/]*(openai\.com|azure\.com)/.test(baseURL)
-    ? { isOwn: true, maxTokens: 'max_completion_tokens', user: 'safety_identifier', mostStops: 4 }
-    : { isOwn: false, maxTokens: 'max_tokens', user: 'user', mostStops: Number.POSITIVE_INFINITY }),
+    ? {
+        isOwn: true,
+        maxTokens: 'max_completion_tokens',
+        user: 'safety_identifier',
+        mostStops: 4,
+        strict: OPENAI_STRICT,
+      }
+    : { isOwn: false, maxTokens: 'max_tokens', user: 'user', mostStops: Number.POSITIVE_INFINITY, strict: undefined }),
   thinks: /(^|\/)(o\d|gpt-5|gpt-oss|codex)/.test(model),
 });
 
@@ -67,6 +76,22 @@ export const withKnownThinking = (
     leaveOut({ what: isMessages ? 'thinking' : 'reasoning.effort', harmless: true });
   }
   return others;
+};
+
+/**
+ * Whether a schema is to be strict, as its caller wants it. One that OpenAI would refuse is sent as a hint where that is
+ * allowed: what is strict is only taken whole.
+ */
+export const toStrict = (
+  { strict, schema }: { readonly strict: boolean | undefined; readonly schema: Body | undefined },
+  where: string,
+  dialect: SchemaDialect | undefined,
+  leaveOut: LeaveOut,
+): boolean | undefined => {
+  if (strict !== true || schema === undefined || dialect === undefined) return strict;
+  const { gaps } = fitSchema(dialect, schema, where);
+  for (const gap of gaps) leaveOut(gap);
+  return gaps.length === 0;
 };
 
 /** OpenAI counts thinking in words, not in tokens. The steps are ours. To leave the model to it is to say nothing. */

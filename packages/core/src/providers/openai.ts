@@ -5,6 +5,7 @@ import type {
   ChatSettings,
   FilePart,
   Message,
+  Tool,
   ToolCall,
   UserPart,
 } from '../decide/request.ts';
@@ -14,6 +15,7 @@ import { brokenAnswer, extraGaps, isObject, NO_SDK_TIMEOUT_MS, splitOptions } fr
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import type { SchemaDialect } from './json-schema.ts';
 import { openaiEmbeddings } from './openai-embeddings.ts';
 import { connectResponses } from './openai-responses.ts';
 import {
@@ -25,6 +27,7 @@ import {
   parseBody,
   parseEvent,
   toEffort,
+  toStrict,
   withKnownThinking,
 } from './openai-words.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
@@ -147,7 +150,11 @@ const toOpenAI = (
     // Both names of one limit in one body are an error at the vendor.
     const { max_tokens, max_completion_tokens, ...body } = source.body;
     const limit = max_completion_tokens === undefined ? { max_tokens } : { max_completion_tokens };
-    return { ...body, ...(params.maxOutputTokens === undefined && limit), ...toSettings(params, dialect, () => {}) };
+    return {
+      ...body,
+      ...(params.maxOutputTokens === undefined && limit),
+      ...toSettings(params, { ...dialect, strict: undefined }, () => {}),
+    };
   }
   return {
     ...fromExtra(request, dialect, leaveOut),
@@ -187,7 +194,7 @@ const fromResponses = (request: ChatRequest, { isOwn }: Dialect, leaveOut: Leave
   return withoutUndefined(Object.fromEntries(shared.map((name) => [name, extra[name]])));
 };
 
-const toSettings = (settings: ChatSettings, { maxTokens, mostStops }: Dialect, leaveOut: LeaveOut): Body => {
+const toSettings = (settings: ChatSettings, { maxTokens, mostStops, strict }: Dialect, leaveOut: LeaveOut): Body => {
   if (settings.topK !== undefined) leaveOut({ what: 'top_k' });
   const { stop = [] } = settings;
   if (stop.length > mostStops) leaveOut({ what: `more than ${mostStops} stop sequences` });
@@ -199,24 +206,39 @@ const toSettings = (settings: ChatSettings, { maxTokens, mostStops }: Dialect, l
     seed: settings.seed,
     frequency_penalty: settings.frequencyPenalty,
     presence_penalty: settings.presencePenalty,
-    tools: settings.tools?.map((tool) => ({ type: 'function', function: withoutUndefined({ ...tool }) })),
+    tools: settings.tools?.map((tool) => toTool(tool, strict, leaveOut)),
     tool_choice:
       typeof settings.toolChoice === 'object'
         ? { type: 'function', function: { name: settings.toolChoice.tool } }
         : settings.toolChoice,
     parallel_tool_calls: settings.parallelToolCalls,
-    response_format: toResponseFormat(settings.output),
+    response_format: toResponseFormat(settings.output, strict, leaveOut),
     reasoning_effort: toEffort(settings),
   });
 };
 
-const toResponseFormat = (output: ChatSettings['output']): Body | undefined => {
+const toTool = (tool: Tool, dialect: SchemaDialect | undefined, leaveOut: LeaveOut): Body => {
+  const strict = toStrict(
+    { ...tool, schema: tool.parameters, strict: tool.strict },
+    `schema of tool ${tool.name}`,
+    dialect,
+    leaveOut,
+  );
+  return { type: 'function', function: withoutUndefined({ ...tool, strict }) };
+};
+
+const toResponseFormat = (
+  output: ChatSettings['output'],
+  dialect: SchemaDialect | undefined,
+  leaveOut: LeaveOut,
+): Body | undefined => {
   switch (output?.type) {
     case 'json':
       return { type: 'json_object' };
     case 'json-schema': {
-      const { type, ...schema } = output;
-      return { type: 'json_schema', json_schema: schema };
+      const { type, ...described } = output;
+      const strict = toStrict({ ...described, strict: described.strict }, 'output schema', dialect, leaveOut);
+      return { type: 'json_schema', json_schema: withoutUndefined({ ...described, strict }) };
     }
     default:
       return output;
