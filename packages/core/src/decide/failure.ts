@@ -80,7 +80,7 @@ export const FAILURE_RULES: Readonly<Record<FailureKind, FailureRule>> = {
   'quota-exhausted': { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'key',    gateMs: { first: 5 * MINUTE, most: HOUR }, when: '402; 429 that says quota, credit, billing or spend limit' },
   unauthorized:      { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'key',    gateMs: { first: 5 * MINUTE, most: HOUR }, when: '401, 403; Gemini 400 `API_KEY_INVALID`, `FAILED_PRECONDITION`' },
   'not-found':       { next: 'fallback',      chargedTo: 'key',     effect: 'gate',   gate: 'access', gateMs: { first: 10 * MINUTE, most: 6 * HOUR }, when: '404: the model does not exist, is retired, or this key may not use it' },
-  unsupported:       { next: 'fallback',      chargedTo: 'request', effect: 'none',   when: '400 that says this vendor or model does not take a parameter which others may take; vectors of another length than was asked for' },
+  unsupported:       { next: 'fallback',      chargedTo: 'request', effect: 'none',   when: '400 that says this vendor or model does not take a parameter, or a schema, which others may take; vectors of another length than was asked for' },
   'too-long':        { next: 'larger-window', chargedTo: 'request', effect: 'none',   when: '413; 400 that says the prompt exceeds the context window' },
   rejected:          { next: 'return',        chargedTo: 'request', effect: 'none',   when: '400, 405, 415, 422 and every other 4xx' },
   filtered:          { next: 'return',        chargedTo: 'request', effect: 'none',   when: 'an error that says the prompt was refused for its content (an answer that ends in a refusal is an answer)' },

@@ -34,7 +34,7 @@ const BYTES_PER_BASE64_CHARACTER = 3 / 4;
 const CHARACTERS_PER_TOKEN = 4;
 
 /**
- * Looks through a prompt once. Texts are sampled, so that a prompt of megabytes costs no more than one of two pages; what
+ * Looks through a prompt once. Texts are sampled, so that a prompt of megabytes costs no more than one of a page; what
  * is base64 is counted by its length alone.
  */
 export const contentsOf = (request: ChatRequest): Contents => {
@@ -98,10 +98,10 @@ const tokensOfFile = ({ data }: FilePart): number => {
 const bytesOf = (base64: string): number => base64.length * BYTES_PER_BASE64_CHARACTER;
 
 /**
- * So many characters are looked at, at most, in so many pieces from all over the texts: the library takes 50 to 100 µs for
+ * So many characters are looked at, at most, in so many pieces from all over the texts: the library takes 50 to 150 µs for
  * each thousand. Eight pieces meet a mixture of prose, code and languages in about its proportions.
  */
-const MOST_CHARACTERS = 2_048;
+const MOST_CHARACTERS = 1_024;
 const PIECES = 8;
 const PIECE_CHARACTERS = MOST_CHARACTERS / PIECES;
 

@@ -27,7 +27,7 @@ const SMALLEST_WINDOW = 512;
 const LARGEST_WINDOW = 1e9;
 /** An estimate is not further off than this; a number that would say so is about something else. */
 const FURTHEST_OFF = 3;
-/** A prompt fits unless its estimate is more than this beyond the window: the library is within 5 % on average, sampling adds as much. */
+/** A prompt fits unless its estimate is more than this beyond the window: the library is within 5 % on average, its sample within 11 %. */
 const MARGIN = 1.1;
 /** The same where images, files or sound are in it. */
 const MEDIA_MARGIN = 2;
