@@ -40,7 +40,7 @@ export class Rejection extends Error {
 }
 
 /** A prompt, and the window that it does not fit into. In tokens. */
-export interface Counted {
+interface Counted {
   readonly window: number;
   readonly tokens: number;
 }

@@ -47,7 +47,7 @@ const supported = (name: keyof Supports, what: string, isAsked: (asked: Asked) =
 
 /** All that a request may require of a target, before it is asked: what a vendor's format has no word for is a gap. */
 // biome-ignore format: reads as a table
-export const REQUIREMENTS: Readonly<Record<keyof Supports | 'contextWindow', Requirement>> = {
+const REQUIREMENTS: Readonly<Record<keyof Supports | 'contextWindow', Requirement>> = {
   tools:         supported('tools',     'tools',         ({ request, contents }) => (request.tools?.length ?? 0) > 0 || contents.toolTurns),
   vision:        supported('vision',    'images',        ({ contents }) => contents.images),
   files:         supported('files',     'files',         ({ contents }) => contents.files),
