@@ -46,7 +46,7 @@ test('a function ranks the targets of each request: once, whatever fails after',
   const { asked, router, problems } = routeOf(new World(), longestFirst, [up, down, down]);
   expect(await asked()).toEqual(['t2/m', 't1/m', 't0/m']);
   expect(calls).toBe(1);
-  expect(contexts[0]).toMatchObject({ route: 'chat', request: hello, streaming: false, inputTokens: 2 });
+  expect(contexts[0]).toMatchObject({ route: 'chat', request: hello, streaming: false, inputTokens: 5 });
   expect(contexts[0]?.targets.map(({ id, standing }) => `${id} ${standing}`)).toEqual([
     't0/m ready',
     't1/m ready',
