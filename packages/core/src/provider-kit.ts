@@ -126,15 +126,22 @@ const socketCode = (error: unknown): string | undefined => {
 
 /** What of a caller's format does not change what an answer is. A vendor without it is asked all the same, and the trace names it. */
 const HARMLESS: Readonly<Record<WireFormat, ReadonlySet<string>>> = {
-  // Where an answer is billed, stored or cached.
+  // Where an answer is billed, stored or cached, and what an earlier answer had beside its words.
   'openai-chat': new Set([
+    'cache_control',
+    'messages[].annotations',
+    'messages[].reasoning',
+    'messages[].reasoning_content',
+    'messages[].reasoning_details',
     'metadata',
+    'prompt_cache_breakpoint',
     'prompt_cache_key',
     'prompt_cache_retention',
     'safety_identifier',
     'service_tier',
     'store',
     'stream_options',
+    'stream_options.include_obfuscation',
     'user',
   ]),
   // The same, and what tells of thoughts, of labels and of tools that run at OpenAI: each such tool is a gap of its own.

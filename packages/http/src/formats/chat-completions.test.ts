@@ -46,9 +46,36 @@ describe('a request', () => {
       presencePenalty: 1,
       parallelToolCalls: false,
       reasoningEffort: 'low',
-      extra: { stream_options: { include_usage: true } },
+      extra: {},
     });
     expect(parseChat({ messages: [user], ...body })).toMatchObject({ model: 'chat', stream: true, includeUsage: true });
+  });
+
+  test('keeps what it does not know wherever it stands, under the place where it stood', () => {
+    const request = {
+      messages: [
+        { ...user, no_such_field: 7 },
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'hi', cache_control: { type: 'ephemeral' } },
+            { type: 'image_url', image_url: { url: 'https://a.b/c.png', zoom: 2 } },
+          ],
+        },
+        // What clients give back of an answer without having looked at it.
+        { role: 'assistant', content: 'yes', refusal: null, annotations: [], reasoning_content: 'Hm.' },
+      ],
+      tools: [{ type: 'function', function: { name: 'f', returns: {} } }],
+      stream_options: { include_usage: true, include_obfuscation: false },
+    };
+    expect(understood(request).extra).toEqual({
+      'messages[].no_such_field': 7,
+      cache_control: { type: 'ephemeral' },
+      'messages[].content[].image_url.zoom': 2,
+      'messages[].reasoning_content': 'Hm.',
+      'tools[].function.returns': {},
+      'stream_options.include_obfuscation': false,
+    });
   });
 
   test('may name its limit in the old way and in the new one, which wins', () => {

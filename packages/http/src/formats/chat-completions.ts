@@ -64,6 +64,7 @@ const KNOWN = new Set([
   'parallel_tool_calls',
   'response_format',
   'reasoning_effort',
+  'stream_options',
 ]);
 
 /** Reads a body. Throws a RouterError `invalid-request` that names the field by its path; no target is asked then. */
@@ -75,6 +76,9 @@ export const parseChat = (body: unknown): ChatCall => {
   const messages = optional(body, 'messages', array) ?? wrongly('messages', 'an array', undefined);
   if (messages.length === 0) throw wrong('messages', 'at least one message', messages);
   const tools = optional(body, 'tools', array)?.flatMap((tool, i) => parseTool(tool, `tools[${i}]`, extra));
+  const streamOptions = optional(body, 'stream_options', object) ?? {};
+  // Usage is told by us, whatever the vendor is asked for.
+  keepRest(streamOptions, ['include_usage'], 'stream_options', extra);
   const request: ChatRequest = {
     messages: messages.map((message, i) => parseMessage(message, `messages[${i}]`, extra)),
     ...present(
@@ -101,7 +105,6 @@ export const parseChat = (body: unknown): ChatCall => {
     extra,
     source: { format: 'openai-chat', body },
   };
-  const streamOptions = optional(body, 'stream_options', object) ?? {};
   return {
     request,
     model: optional(body, 'model', string),
@@ -110,9 +113,23 @@ export const parseChat = (body: unknown): ChatCall => {
   };
 };
 
+/** Keeps what is said beside the known fields of an object, under the place of the object and its own name. */
+const keepRest = (value: Body, known: readonly string[], place: string, extra: Body): void => {
+  for (const [field, said] of Object.entries(value)) {
+    if (known.includes(field) || !isSet(said) || (Array.isArray(said) && said.length === 0)) continue;
+    // These may stand on anything, and mean the same on all of it.
+    extra[field === 'cache_control' || field === 'prompt_cache_breakpoint' ? field : `${place}.${field}`] = said;
+  }
+};
+
+/** The fields of messages, whatever their role: those that a role does not have, vendors refuse. */
+const MESSAGE = ['role', 'content', 'name', 'tool_call_id', 'tool_calls', 'refusal', 'function_call', 'audio'];
+const PART = 'messages[].content[]';
+
 const parseMessage = (message: unknown, path: string, extra: Body): Message => {
   if (!isObject(message)) throw wrong(path, 'an object', message);
   const { role, content } = message;
+  keepRest(message, MESSAGE, 'messages[]', extra);
   // Who of several people spoke has no word at other vendors; it is named in the trace.
   if (optional(message, 'name', string, path) !== undefined && role !== 'function') extra['messages[].name'] = true;
   switch (role) {
@@ -120,7 +137,7 @@ const parseMessage = (message: unknown, path: string, extra: Body): Message => {
     case 'developer':
       return { role: 'system', content: parseTexts(content, `${path}.content`, extra) };
     case 'user':
-      return { role: 'user', content: parseParts(content, `${path}.content`) };
+      return { role: 'user', content: parseParts(content, `${path}.content`, extra) };
     case 'assistant':
       return parseAssistant(message, path, extra);
     case 'tool':
@@ -159,7 +176,7 @@ const parseAssistant = (message: Body, path: string, extra: Body): Message => {
 };
 
 const parseTexts = (content: unknown, path: string, extra: Body): readonly TextPart[] =>
-  parseParts(content, path).flatMap((part): TextPart[] => {
+  parseParts(content, path, extra).flatMap((part): TextPart[] => {
     if (part.type === 'text') return [part];
     if (isRefusal(part)) return [{ type: 'text', text: part.value.refusal }];
     extra[`${part.type === 'unknown' ? part.name : part.type} part outside a user message`] = true;
@@ -170,24 +187,29 @@ const parseTexts = (content: unknown, path: string, extra: Body): readonly TextP
 const isRefusal = (part: UserPart): part is UserPart & { readonly value: { readonly refusal: string } } =>
   part.type === 'unknown' && part.name === 'refusal' && isObject(part.value) && typeof part.value.refusal === 'string';
 
-const parseParts = (content: unknown, path: string): readonly UserPart[] => {
+const parseParts = (content: unknown, path: string, extra: Body): readonly UserPart[] => {
   if (typeof content === 'string') return [{ type: 'text', text: content }];
   if (!Array.isArray(content)) throw wrong(path, 'a text or an array of parts', content);
-  return content.map((part, i) => parsePart(part, `${path}[${i}]`));
+  return content.map((part, i) => parsePart(part, `${path}[${i}]`, extra));
 };
 
-const parsePart = (part: unknown, path: string): UserPart => {
+const parsePart = (part: unknown, path: string, extra: Body): UserPart => {
   if (!isObject(part)) throw wrong(path, 'an object', part);
   switch (part.type) {
     case 'text':
+      keepRest(part, ['type', 'text'], PART, extra);
       return { type: 'text', text: string(part.text, `${path}.text`) };
     case 'image_url': {
       const image = object(part.image_url, `${path}.image_url`);
+      keepRest(part, ['type', 'image_url'], PART, extra);
+      keepRest(image, ['url', 'detail'], `${PART}.image_url`, extra);
       const url = string(image.url, `${path}.image_url.url`);
       return { type: 'image', url, ...present('detail', optional(image, 'detail', string, `${path}.image_url`)) };
     }
     case 'input_audio': {
       const audio = object(part.input_audio, `${path}.input_audio`);
+      keepRest(part, ['type', 'input_audio'], PART, extra);
+      keepRest(audio, ['data', 'format'], `${PART}.input_audio`, extra);
       return {
         type: 'audio',
         data: string(audio.data, `${path}.input_audio.data`),
@@ -196,6 +218,8 @@ const parsePart = (part: unknown, path: string): UserPart => {
     }
     case 'file': {
       const file = object(part.file, `${path}.file`);
+      keepRest(part, ['type', 'file'], PART, extra);
+      keepRest(file, ['file_data', 'file_id', 'filename'], `${PART}.file`, extra);
       return {
         type: 'file',
         ...present('data', optional(file, 'file_data', string, `${path}.file`)),
@@ -209,12 +233,15 @@ const parsePart = (part: unknown, path: string): UserPart => {
 };
 
 const parseToolCall = (call: unknown, path: string, extra: Body): ToolCall[] => {
-  const { id, type, function: called, extra_content } = object(call, path);
+  const { id, type, function: called, extra_content, ...rest } = object(call, path);
   if (isOther(type, 'function')) {
     extra[`tool call of type ${type}`] = true;
     return [];
   }
-  const { name, arguments: args } = object(called, `${path}.function`);
+  const { name, arguments: args, ...more } = object(called, `${path}.function`);
+  // Clients that put a stream together leave the index there.
+  keepRest(rest, ['index'], 'messages[].tool_calls[]', extra);
+  keepRest(more, [], 'messages[].tool_calls[].function', extra);
   return [
     {
       id: string(id, `${path}.id`),
@@ -227,13 +254,15 @@ const parseToolCall = (call: unknown, path: string, extra: Body): ToolCall[] => 
 };
 
 const parseTool = (tool: unknown, path: string, extra: Body): Tool[] => {
-  const { type, function: described } = object(tool, path);
+  const { type, function: described, ...rest } = object(tool, path);
   if (isOther(string(type, `${path}.type`), 'function')) {
     extra[`tool of type ${type}`] = true;
     return [];
   }
   const at = `${path}.function`;
   const definition = object(described, at);
+  keepRest(rest, [], 'tools[]', extra);
+  keepRest(definition, ['name', 'description', 'parameters', 'strict'], 'tools[].function', extra);
   return [
     {
       name: string(definition.name, `${at}.name`),
@@ -264,6 +293,7 @@ const parseOutput = (format: unknown, path: string, extra: Body): OutputFormat |
     case 'json_schema': {
       const at = `${path}.json_schema`;
       const described = object(json_schema, at);
+      keepRest(described, ['name', 'schema', 'description', 'strict'], at, extra);
       return {
         type: 'json-schema',
         name: string(described.name, `${at}.name`),
