@@ -43,6 +43,11 @@ describe('a request', () => {
     expect(understood(extra).extra).toEqual(extra);
   });
 
+  test('keeps a field of a message that it does not know', () => {
+    const messages = [{ role: 'user', content: 'hi', no_such_field: 7 }];
+    expect(understood({ messages }).extra).toEqual({ 'message.no_such_field': 7 });
+  });
+
   test('brings along the two headers that belong to the format, and no other', () => {
     const headers = new Headers({
       'anthropic-version': '2023-06-01',

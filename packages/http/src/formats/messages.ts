@@ -135,6 +135,7 @@ const parseTexts = (content: unknown, path: string, extra: Body): TextPart[] =>
 const parseMessage = (message: unknown, path: string, extra: Body): readonly Message[] => {
   if (!isObject(message)) throw wrong(path, 'an object', message);
   const { role, content } = message;
+  keepRest(message, ['role', 'content'], 'message', extra);
   const at = `${path}.content`;
   switch (role) {
     case 'user':
