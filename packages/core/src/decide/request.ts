@@ -28,6 +28,8 @@ export interface ChatRequest {
   readonly reasoningEffort?: string;
   /** Most tokens that go into thinking. They count as tokens of the answer too. */
   readonly maxReasoningTokens?: number;
+  /** The caller wants to see what the model thinks. Some vendors show it unasked, some only then, and some never. */
+  readonly showReasoning?: boolean;
   /** Fields of the caller's format that have no neutral name, under the names they came with. */
   readonly extra?: Readonly<Record<string, unknown>>;
   /** The request as it came. */
@@ -47,7 +49,7 @@ export interface Source {
 }
 
 /** The settings of a request: all of it but what was said. A target's `params` are laid over these. */
-export type ChatSettings = Omit<ChatRequest, 'messages' | 'extra' | 'source' | 'overrides'>;
+export type ChatSettings = Omit<ChatRequest, 'messages' | 'showReasoning' | 'extra' | 'source' | 'overrides'>;
 
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 

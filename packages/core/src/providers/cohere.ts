@@ -126,7 +126,8 @@ type LeaveOut = (gap: Gap) => void;
 const gaps = (request: ChatRequest): readonly Gap[] => {
   const found = new Map<string, Gap>();
   toCohere(request, (gap) => found.set(gap.what, gap));
-  return [...found.values(), ...extraGaps(request)];
+  // What it thinks it shows, unasked.
+  return [...found.values(), ...extraGaps(request, ['reasoning.summary', 'reasoning.generate_summary'])];
 };
 
 const toCohere = (request: ChatRequest, leaveOut: LeaveOut): Body =>

@@ -175,19 +175,22 @@ afterAll(async () => {
 
 describe('a request in words of Gemini', () => {
   const wordsOf = (request: Partial<ChatRequest>): unknown =>
-    JSON.parse(JSON.stringify(toGemini({ ...hi, ...request })));
+    JSON.parse(JSON.stringify(toGemini({ ...hi, ...request }, 'gemini-3-pro')));
 
   test('the first system messages are the instruction, later ones belong to the turn of the user', () => {
-    const { body } = toGemini({
-      messages: [
-        { role: 'system', content: [said('A'), said('B')] },
-        { role: 'system', content: [said('C')] },
-        { role: 'user', content: [said('1')] },
-        { role: 'assistant', content: [said('2')] },
-        { role: 'system', content: [said('D')] },
-        { role: 'user', content: [said('3')] },
-      ],
-    });
+    const { body } = toGemini(
+      {
+        messages: [
+          { role: 'system', content: [said('A'), said('B')] },
+          { role: 'system', content: [said('C')] },
+          { role: 'user', content: [said('1')] },
+          { role: 'assistant', content: [said('2')] },
+          { role: 'system', content: [said('D')] },
+          { role: 'user', content: [said('3')] },
+        ],
+      },
+      'gemini-3-pro',
+    );
     expect(body.systemInstruction).toEqual({ parts: [{ text: 'A' }, { text: 'B' }, { text: 'C' }] });
     expect(body.contents).toEqual([
       { role: 'user', parts: [{ text: '1' }] },
@@ -197,21 +200,24 @@ describe('a request in words of Gemini', () => {
   });
 
   test('a system message that nothing follows is the question', () => {
-    const { body } = toGemini({ messages: [{ role: 'system', content: [said('A')] }] });
+    const { body } = toGemini({ messages: [{ role: 'system', content: [said('A')] }] }, 'gemini-3-pro');
     expect(body).toMatchObject({ contents: [{ role: 'user', parts: [{ text: 'A' }] }], systemInstruction: undefined });
   });
 
   test('neighbours of one role are one content, and what says nothing is none', () => {
-    const { body } = toGemini({
-      messages: [
-        { role: 'user', content: [said('1')] },
-        { role: 'user', content: [said('2')] },
-        { role: 'assistant', content: [said('')] },
-        { role: 'user', content: [said('3')] },
-        { role: 'assistant', content: [said('4')] },
-        { role: 'assistant', content: [said('5')] },
-      ],
-    });
+    const { body } = toGemini(
+      {
+        messages: [
+          { role: 'user', content: [said('1')] },
+          { role: 'user', content: [said('2')] },
+          { role: 'assistant', content: [said('')] },
+          { role: 'user', content: [said('3')] },
+          { role: 'assistant', content: [said('4')] },
+          { role: 'assistant', content: [said('5')] },
+        ],
+      },
+      'gemini-3-pro',
+    );
     expect(body.contents).toEqual([
       { role: 'user', parts: [{ text: '1' }, { text: '2' }, { text: '3' }] },
       { role: 'model', parts: [{ text: '4' }, { text: '5' }] },
@@ -219,18 +225,21 @@ describe('a request in words of Gemini', () => {
   });
 
   test('images, audio and files go inline', () => {
-    const { body, gaps } = toGemini({
-      messages: [
-        {
-          role: 'user',
-          content: [
-            { type: 'image', url: 'data:image/png;base64,AAAA' },
-            { type: 'audio', data: 'BBBB', format: 'mp3' },
-            { type: 'file', data: 'data:application/pdf;base64,CCCC', filename: 'a.pdf' },
-          ],
-        },
-      ],
-    });
+    const { body, gaps } = toGemini(
+      {
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'image', url: 'data:image/png;base64,AAAA' },
+              { type: 'audio', data: 'BBBB', format: 'mp3' },
+              { type: 'file', data: 'data:application/pdf;base64,CCCC', filename: 'a.pdf' },
+            ],
+          },
+        ],
+      },
+      'gemini-3-pro',
+    );
     expect(body.contents[0]?.parts).toEqual([
       { inlineData: { mimeType: 'image/png', data: 'AAAA' } },
       { inlineData: { mimeType: 'audio/mp3', data: 'BBBB' } },
@@ -240,28 +249,31 @@ describe('a request in words of Gemini', () => {
   });
 
   test('what cannot be said is a gap, once', () => {
-    const { body, gaps } = toGemini({
-      messages: [
-        {
-          role: 'user',
-          content: [
-            said('look'),
-            { type: 'image', url: 'https://a.test/1.png' },
-            { type: 'image', url: 'https://a.test/2.png', detail: 'low' },
-            { type: 'image', url: 'data:image/svg+xml,%3Csvg/%3E' },
-            { type: 'audio', data: 'BBBB', format: 'pcm16' },
-            { type: 'file', fileId: 'file-1' },
-            { type: 'unknown', name: 'video_url', value: {} },
-          ],
-        },
-      ],
-      temperature: 2.5,
-      stop: ['1', '2', '3', '4', '5', '6'],
-      parallelToolCalls: false,
-      reasoningEffort: 'xhigh',
-      tools: [{ name: 'f', strict: true }],
-      extra: { n: 2, logit_bias: { 1: 2 }, user: 'u' },
-    });
+    const { body, gaps } = toGemini(
+      {
+        messages: [
+          {
+            role: 'user',
+            content: [
+              said('look'),
+              { type: 'image', url: 'https://a.test/1.png' },
+              { type: 'image', url: 'https://a.test/2.png', detail: 'low' },
+              { type: 'image', url: 'data:image/svg+xml,%3Csvg/%3E' },
+              { type: 'audio', data: 'BBBB', format: 'pcm16' },
+              { type: 'file', fileId: 'file-1' },
+              { type: 'unknown', name: 'video_url', value: {} },
+            ],
+          },
+        ],
+        temperature: 2.5,
+        stop: ['1', '2', '3', '4', '5', '6'],
+        parallelToolCalls: false,
+        reasoningEffort: 'xhigh',
+        tools: [{ name: 'f', strict: true }],
+        extra: { n: 2, logit_bias: { 1: 2 }, user: 'u' },
+      },
+      'gemini-3-pro',
+    );
     expect(gaps).toEqual([
       { what: 'n' },
       { what: 'logit_bias' },
@@ -284,27 +296,50 @@ describe('a request in words of Gemini', () => {
 
   test('a budget of thought, or none, takes the place of a word, and stays within what all models take', () => {
     const thinkingOf = (request: Partial<ChatRequest>): unknown =>
-      toGemini({ ...hi, ...request }).body.generationConfig.thinkingConfig;
+      toGemini({ ...hi, ...request }, 'gemini-3-pro').body.generationConfig.thinkingConfig;
     expect(thinkingOf({ reasoningEffort: 'auto' })).toBeUndefined();
     expect(thinkingOf({ reasoningEffort: 'auto', maxReasoningTokens: 2_000 })).toEqual({ thinkingBudget: 2_000 });
     expect(thinkingOf({ reasoningEffort: 'high', maxReasoningTokens: 31_999 })).toEqual({ thinkingBudget: 24_576 });
     expect(thinkingOf({ reasoningEffort: 'none', maxReasoningTokens: 2_000 })).toEqual({ thinkingLevel: 'MINIMAL' });
-    expect(toGemini({ ...hi, topK: 5 }).body.generationConfig.topK).toBe(5);
+    expect(toGemini({ ...hi, topK: 5 }, 'gemini-3-pro').body.generationConfig.topK).toBe(5);
+  });
+
+  test('thoughts are shown to those who ask, by models that are known to think or are told how much', () => {
+    const thinkingOf = (request: Partial<ChatRequest>, model = 'gemini-3-pro'): unknown =>
+      toGemini({ ...hi, showReasoning: true, ...request }, model).body.generationConfig.thinkingConfig;
+    expect(thinkingOf({})).toEqual({ includeThoughts: true });
+    expect(thinkingOf({ reasoningEffort: 'auto' }, 'gemini-2.5-flash')).toEqual({ includeThoughts: true });
+    expect(thinkingOf({}, 'gemma-3-27b-it')).toBeUndefined();
+    expect(thinkingOf({ reasoningEffort: 'low' }, 'tunedModels/ours')).toEqual({
+      thinkingLevel: 'LOW',
+      includeThoughts: true,
+    });
+    expect(thinkingOf({ reasoningEffort: 'none' })).toEqual({ thinkingLevel: 'MINIMAL' });
+    // What Responses say to see them is no gap then.
+    const extra = { 'reasoning.summary': 'auto' };
+    const source = { format: 'openai-responses', body: {} } as const;
+    expect(toGemini({ ...hi, showReasoning: true, extra, source }, 'gemini-3-pro').gaps).toEqual([]);
+    expect(toGemini({ ...hi, showReasoning: true, extra, source }, 'gemma-3-27b-it').gaps).toEqual([
+      { what: 'reasoning.summary', harmless: true },
+    ]);
   });
 
   test('a tool that failed has an error for its result, and what it showed is shown behind it', () => {
-    const { body, gaps } = toGemini({
-      messages: [
-        ...hi.messages,
-        { role: 'assistant', content: [], toolCalls: [{ id: 'c1', name: 'look', arguments: '{}' }] },
-        {
-          role: 'tool',
-          toolCallId: 'c1',
-          content: [said('{"a":1}'), { type: 'image', url: 'data:image/png;base64,AAAA' }],
-          isError: true,
-        },
-      ],
-    });
+    const { body, gaps } = toGemini(
+      {
+        messages: [
+          ...hi.messages,
+          { role: 'assistant', content: [], toolCalls: [{ id: 'c1', name: 'look', arguments: '{}' }] },
+          {
+            role: 'tool',
+            toolCallId: 'c1',
+            content: [said('{"a":1}'), { type: 'image', url: 'data:image/png;base64,AAAA' }],
+            isError: true,
+          },
+        ],
+      },
+      'gemini-3-pro',
+    );
     expect(gaps).toEqual([]);
     expect(body.contents[2]).toEqual({
       role: 'user',
@@ -320,7 +355,7 @@ describe('a request in words of Gemini', () => {
     const source = { format: 'anthropic-messages', body: {} } as const;
     const extra = { cache_control: {}, container: 'c' };
     const content = [{ type: 'file', url: 'https://a.test/a.pdf' }] as const;
-    expect(toGemini({ messages: [{ role: 'user', content }], extra, source }).gaps).toEqual([
+    expect(toGemini({ messages: [{ role: 'user', content }], extra, source }, 'gemini-3-pro').gaps).toEqual([
       { what: 'cache_control', harmless: true },
       { what: 'container' },
       { what: 'file by URL' },
@@ -328,7 +363,7 @@ describe('a request in words of Gemini', () => {
   });
 
   test('one answer is no gap', () => {
-    expect(toGemini({ ...hi, extra: { n: 1 } }).gaps).toEqual([]);
+    expect(toGemini({ ...hi, extra: { n: 1 } }, 'gemini-3-pro').gaps).toEqual([]);
   });
 
   const call = (id: string, args: string, signature?: string): ToolCall => ({
@@ -339,9 +374,15 @@ describe('a request in words of Gemini', () => {
   });
 
   test('tool calls of another vendor carry the word that stands in for a signature', () => {
-    const { body, gaps } = toGemini({
-      messages: [...hi.messages, { role: 'assistant', content: [], toolCalls: [call('a', '{"x":1}'), call('b', '')] }],
-    });
+    const { body, gaps } = toGemini(
+      {
+        messages: [
+          ...hi.messages,
+          { role: 'assistant', content: [], toolCalls: [call('a', '{"x":1}'), call('b', '')] },
+        ],
+      },
+      'gemini-3-pro',
+    );
     expect(body.contents[1]).toEqual({
       role: 'model',
       parts: [
@@ -356,37 +397,46 @@ describe('a request in words of Gemini', () => {
   });
 
   test('tool calls of Gemini get the signatures back that they came with, and no others', () => {
-    const { body } = toGemini({
-      messages: [
-        ...hi.messages,
-        { role: 'assistant', content: [], toolCalls: [call('a', '{}', 'sig'), call('b', '{}')] },
-      ],
-    });
+    const { body } = toGemini(
+      {
+        messages: [
+          ...hi.messages,
+          { role: 'assistant', content: [], toolCalls: [call('a', '{}', 'sig'), call('b', '{}')] },
+        ],
+      },
+      'gemini-3-pro',
+    );
     expect(body.contents[1]?.parts.map((part) => part.thoughtSignature)).toEqual(['sig', undefined]);
   });
 
   test('arguments that are not JSON are a gap', () => {
-    const { gaps } = toGemini({
-      messages: [...hi.messages, { role: 'assistant', content: [], toolCalls: [call('a', '{"x":')] }],
-    });
+    const { gaps } = toGemini(
+      {
+        messages: [...hi.messages, { role: 'assistant', content: [], toolCalls: [call('a', '{"x":')] }],
+      },
+      'gemini-3-pro',
+    );
     expect(gaps).toEqual([{ what: 'tool call arguments that are not JSON' }]);
   });
 
   test('results of tools are one content, under the names of their functions', () => {
-    const { body, gaps } = toGemini({
-      messages: [
-        ...hi.messages,
-        {
-          role: 'assistant',
-          content: [said('let me see')],
-          toolCalls: [call('a', '{}', 's'), call('b', '{}'), call('c', '{}')],
-        },
-        { role: 'tool', toolCallId: 'a', content: [said('12 '), said('degrees')] },
-        { role: 'tool', toolCallId: 'b', content: [said('{"celsius":12}')] },
-        { role: 'tool', toolCallId: 'c', content: [said('[1]')] },
-        { role: 'tool', toolCallId: 'nobody', content: [said('?')] },
-      ],
-    });
+    const { body, gaps } = toGemini(
+      {
+        messages: [
+          ...hi.messages,
+          {
+            role: 'assistant',
+            content: [said('let me see')],
+            toolCalls: [call('a', '{}', 's'), call('b', '{}'), call('c', '{}')],
+          },
+          { role: 'tool', toolCallId: 'a', content: [said('12 '), said('degrees')] },
+          { role: 'tool', toolCallId: 'b', content: [said('{"celsius":12}')] },
+          { role: 'tool', toolCallId: 'c', content: [said('[1]')] },
+          { role: 'tool', toolCallId: 'nobody', content: [said('?')] },
+        ],
+      },
+      'gemini-3-pro',
+    );
     expect(body.contents.slice(1)).toEqual([
       { role: 'model', parts: [{ text: 'let me see' }, expect.anything(), expect.anything(), expect.anything()] },
       {

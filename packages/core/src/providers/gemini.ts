@@ -42,9 +42,13 @@ interface GeminiContent {
 /** Notes what Gemini has no words for. */
 type Miss = (what: string, harmless?: 'harmless') => void;
 
-/** Translates a request, and names what was left out of it: one walk for both, so that they cannot disagree. */
-export const toGemini = (request: ChatRequest): { readonly body: GeminiRequest; readonly gaps: readonly Gap[] } => {
-  const gaps = extraGaps(request);
+/** Translates a request for a model, and names what was left out of it: one walk for both, so that they cannot disagree. */
+export const toGemini = (
+  request: ChatRequest,
+  model: string,
+): { readonly body: GeminiRequest; readonly gaps: readonly Gap[] } => {
+  const shows = showsThoughts(request, model);
+  const gaps = extraGaps(request, shows ? SHOWN : []);
   const miss: Miss = (what, harmless) => {
     if (!gaps.some((gap) => gap.what === what)) gaps.push({ what, ...(harmless && { harmless: true }) });
   };
@@ -52,7 +56,7 @@ export const toGemini = (request: ChatRequest): { readonly body: GeminiRequest; 
     ...toContents(withTextResults(request.messages), miss),
     tools: toTools(request, miss),
     toolConfig: toToolConfig(request, miss),
-    generationConfig: toGenerationConfig(request, miss),
+    generationConfig: toGenerationConfig(request, shows, miss),
   };
   return { body, gaps };
 };
@@ -201,7 +205,7 @@ const toToolConfig = ({ toolChoice, parallelToolCalls }: ChatRequest, miss: Miss
 
 const MOST_STOPS = 5;
 
-const toGenerationConfig = (request: ChatRequest, miss: Miss): Body => {
+const toGenerationConfig = (request: ChatRequest, shows: boolean, miss: Miss): Body => {
   const { temperature, stop, output } = request;
   const tooHot = temperature !== undefined && (temperature < 0 || temperature > 2);
   if (tooHot) miss('temperature outside 0–2');
@@ -218,7 +222,7 @@ const toGenerationConfig = (request: ChatRequest, miss: Miss): Body => {
     presencePenalty: request.presencePenalty,
     responseMimeType: output === undefined || output.type === 'text' ? undefined : 'application/json',
     responseJsonSchema: toSchema(output, miss),
-    thinkingConfig: toThinking(request, miss),
+    thinkingConfig: shows ? { ...toThinking(request, miss), includeThoughts: true } : toThinking(request, miss),
   };
 };
 
@@ -241,6 +245,20 @@ const THINKING_LEVELS: Readonly<Record<string, string>> = {
 
 /** The largest budget that all models take which can be given one. Fewer tokens are within any larger limit. */
 const MOST_THINKING_TOKENS = 24_576;
+
+/** Models that think even when nothing is said. Others refuse to be asked for their thoughts. */
+const THINKS = /gemini-(2\.5|[3-9]|\d\d)/;
+
+/** What Responses say to see thoughts: a summary is all that Gemini shows. */
+const SHOWN = ['reasoning.summary', 'reasoning.generate_summary'];
+
+const showsThoughts = (
+  { showReasoning, reasoningEffort = 'auto', maxReasoningTokens }: ChatRequest,
+  model: string,
+): boolean => {
+  if (showReasoning !== true || reasoningEffort === 'none') return false;
+  return reasoningEffort !== 'auto' || maxReasoningTokens !== undefined || THINKS.test(model);
+};
 
 const toThinking = ({ reasoningEffort, maxReasoningTokens }: ChatRequest, miss: Miss): Body | undefined => {
   // Of words and tokens Gemini takes one.

@@ -72,7 +72,7 @@ const ONE_ATTEMPT: HttpOptions = { retryOptions: { attempts: 1 }, timeout: 0 };
 
 const connect = (client: GoogleGenAI, model: string): Provider => {
   const ask = (request: ChatRequest, signal: AbortSignal): GenerateContentParameters => {
-    const { contents, generationConfig, ...rest } = toGemini(request).body;
+    const { contents, generationConfig, ...rest } = toGemini(request, model).body;
     const config = {
       ...generationConfig,
       ...rest,
@@ -88,7 +88,7 @@ const connect = (client: GoogleGenAI, model: string): Provider => {
     name: VENDOR,
     model,
     account: accountOf(client),
-    gaps: (request) => toGemini(request).gaps,
+    gaps: (request) => toGemini(request, model).gaps,
     async send(request, { signal }) {
       return fromGemini(VENDOR, model, await client.models.generateContent(ask(request, signal)));
     },

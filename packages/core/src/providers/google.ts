@@ -65,13 +65,13 @@ const connect = (options: GoogleClientOptions, model: string): Provider => {
   const gemini = client.getGenerativeModel({ model }, requestOptions);
   // The SDK is older than some of the fields; it sends what it does not know as it is.
   const bodyOf = (request: ChatRequest): GenerateContentRequest =>
-    toGemini(request).body as unknown as GenerateContentRequest;
+    toGemini(request, model).body as unknown as GenerateContentRequest;
 
   return {
     name: VENDOR,
     model,
     account: { endpoint: baseUrl, credential: client.apiKey },
-    gaps: (request) => toGemini(request).gaps,
+    gaps: (request) => toGemini(request, model).gaps,
     async send(request, { signal }) {
       // The SDK listens for an abort that is still to come, and would send the request.
       signal.throwIfAborted();

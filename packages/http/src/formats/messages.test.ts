@@ -326,7 +326,11 @@ describe('tools, thinking and the form of the answer', () => {
     [{ thinking: { type: 'disabled' }, output_config: { effort: 'low' } },                      { reasoningEffort: 'none' },                          { 'output_config.effort': 'low' }, false],
     [{ output_config: { task_budget: 5 } },                                                     {},                                                   { 'output_config.task_budget': 5 }, false],
   ])('are said in two fields: %j', (fields, settings, extra, showsThinking) => {
-    expect(understood(fields)).toEqual({ ...PLAIN, ...settings, extra });
+    expect(understood(fields)).toEqual({
+      ...PLAIN,
+      ...settings,
+      ...(showsThinking && { showReasoning: true }),
+      extra });
     expect(parseMessages(bodyOf(fields)).showsThinking).toBe(showsThinking);
   });
 

@@ -99,6 +99,7 @@ export const parseMessages = (body: unknown, given: Headers = new Headers()): Me
     ...(tools.length > 0 && { tools, ...parseToolChoice(optional(body, 'tool_choice', object), extra) }),
     ...present('output', parseOutput(optional(config, 'format', object, 'output_config'), extra)),
     ...thinking,
+    ...(showsThinking && { showReasoning: true }),
     extra,
     source: { format: 'anthropic-messages', body: withoutOurs(body, messages), headers },
   };

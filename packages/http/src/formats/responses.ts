@@ -111,6 +111,7 @@ export const parseResponses = (body: unknown): ResponsesCall => {
       optional(text, 'format', (value, path) => parseOutput(value, path, extra), 'text'),
     ),
     ...present('reasoningEffort', optional(reasoning, 'effort', string, 'reasoning')),
+    ...((isSet(reasoning.summary) || isSet(reasoning.generate_summary)) && { showReasoning: true }),
     extra,
     source: { format: 'openai-responses', body: withoutOurs(body) },
   };
