@@ -1,0 +1,3 @@
+import { conform } from './matrix.ts';
+
+conform('chat');
