@@ -419,6 +419,7 @@ describe('a body of Messages', () => {
     [{ toolChoice: 'none', parallelToolCalls: false }, { tool_choice: { type: 'none' } }],
     [{ tools: [{ name: 'g' }], toolChoice: { tool: 'g' } }, { tools: [{ name: 'g', input_schema: { type: 'object' } }], tool_choice: { type: 'tool', name: 'g' } }],
     [{ output: { type: 'json-schema', name: 's', schema: {} } }, { output_config: { effort: 'max', format: { type: 'json_schema', schema: {} } } }],
+    [{ output: { type: 'json-schema', name: 's', description: 'd', schema: {} } }, { output_config: { effort: 'max', format: { type: 'json_schema', schema: { description: 'd' } } } }],
     [{ output: { type: 'json' } },                  { system: [text('Be brief.'), { type: 'text', text: expect.stringContaining('JSON') }] }],
   ])('carries the settings of the target over its own: %j', async (params, expected) => {
     const vendor = await startVendor(json(ANSWER));

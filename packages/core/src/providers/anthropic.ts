@@ -26,7 +26,7 @@ import {
 } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
-import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { type Body, countOf, describedSchema, textOf, withoutUndefined } from './body.ts';
 import { ANTHROPIC, fitSchema, MOST_STRICT_TOOLS } from './json-schema.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
@@ -421,7 +421,7 @@ const toOutputConfig = ({ output, reasoningEffort }: ChatSettings, leaveOut: Lea
   if (effort !== wanted && wanted !== 'none' && wanted !== 'auto') leaveOut({ what: `reasoning_effort ${wanted}` });
   const format =
     output?.type === 'json-schema'
-      ? { type: 'json_schema', schema: fitted(output.schema, 'output schema', leaveOut) }
+      ? { type: 'json_schema', schema: fitted(describedSchema(output), 'output schema', leaveOut) }
       : undefined;
   return effort === undefined && format === undefined ? undefined : withoutUndefined({ effort, format });
 };

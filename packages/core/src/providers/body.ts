@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { OutputFormat } from '../decide/request.ts';
 
 /** A body of a vendor, of which nothing is known but that it is an object. */
 export type Body = Record<string, unknown>;
@@ -14,6 +15,10 @@ export const countOf = (value: unknown): number => (typeof value === 'number' &&
  */
 export const callIdOf = (id: unknown): string =>
   typeof id === 'string' && /^[\w-]{1,40}$/.test(id) ? id : `call_${randomUUID().replaceAll('-', '')}`;
+
+/** The schema of an answer where a vendor has no other place for what is said about it. */
+export const describedSchema = ({ schema, description }: OutputFormat & { readonly type: 'json-schema' }): Body =>
+  description === undefined ? schema : { description, ...schema };
 
 /** Absent is not `undefined` to a vendor, nor to the SDK that checks the body. */
 export const withoutUndefined = (body: Body): Body =>

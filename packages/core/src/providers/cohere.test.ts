@@ -187,6 +187,11 @@ describe('to the vendor', () => {
       { type: 'json-schema', name: 'reply', schema: { type: 'object' } },
       { type: 'json_object', json_schema: { type: 'object' } },
     ],
+    // It has no other place for what is said about a schema.
+    [
+      { type: 'json-schema', name: 'reply', description: 'A reply.', schema: { type: 'object' } },
+      { type: 'json_object', json_schema: { description: 'A reply.', type: 'object' } },
+    ],
   ])('an answer in the form %j', async (output, expected) => {
     expect(((await bodyFor({ ...hi, output })) as { response_format?: unknown }).response_format).toEqual(expected);
   });

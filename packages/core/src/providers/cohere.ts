@@ -22,7 +22,7 @@ import {
 } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
-import { type Body, callIdOf, countOf, textOf, withoutUndefined } from './body.ts';
+import { type Body, callIdOf, countOf, describedSchema, textOf, withoutUndefined } from './body.ts';
 import { cohereEmbeddings } from './cohere-embeddings.ts';
 import { COHERE, fitSchema } from './json-schema.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
@@ -273,7 +273,7 @@ const toResponseFormat = ({ output, tools = [] }: ChatRequest, leaveOut: LeaveOu
     return undefined;
   }
   if (output.type === 'json') return { type: 'json_object' };
-  return { type: 'json_object', json_schema: fitted(output.schema, 'output schema', leaveOut) };
+  return { type: 'json_object', json_schema: fitted(describedSchema(output), 'output schema', leaveOut) };
 };
 
 const fitted = (given: Body, where: string, leaveOut: LeaveOut): Body => {

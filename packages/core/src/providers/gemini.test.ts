@@ -482,6 +482,15 @@ describe('a request in words of Gemini', () => {
     expect(wordsOf({ output: { type: 'json-schema', name: 's', schema } })).toMatchObject({
       body: { generationConfig: { responseMimeType: 'application/json', responseJsonSchema: schema } },
     });
+    // It has no other place for what is said about a schema, which may say it itself.
+    const told = { type: 'json-schema', name: 's', description: 'Of the answer.' } as const;
+    const own = { type: 'object', description: 'Its own.' };
+    expect(wordsOf({ output: { ...told, schema } })).toMatchObject({
+      body: { generationConfig: { responseJsonSchema: { type: 'object', description: 'Of the answer.' } } },
+    });
+    expect(wordsOf({ output: { ...told, schema: own } })).toMatchObject({
+      body: { generationConfig: { responseJsonSchema: own } },
+    });
   });
 });
 

@@ -19,7 +19,7 @@ import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/res
 import type { ReadHeader } from '../decide/retry-after.ts';
 import type { Call, Gap } from '../provider.ts';
 import { brokenAnswer, extraGaps, failureFromVendor, isObject, ProviderFailure } from '../provider-kit.ts';
-import { type Body, callIdOf, countOf, textOf } from './body.ts';
+import { type Body, callIdOf, countOf, describedSchema, textOf } from './body.ts';
 import { fitSchema, GEMINI } from './json-schema.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
@@ -229,7 +229,7 @@ const toGenerationConfig = (request: ChatRequest, shows: boolean, miss: Miss): B
 /** Gemini reads past what it does not know: no matter to who takes a schema for a hint, and a gap to who insists on it. */
 const toSchema = (output: ChatRequest['output'], miss: Miss): Body | undefined => {
   if (output?.type !== 'json-schema') return undefined;
-  const { schema, gaps } = fitSchema(GEMINI, output.schema, 'output schema');
+  const { schema, gaps } = fitSchema(GEMINI, describedSchema(output), 'output schema');
   for (const { what } of gaps) miss(what, output.strict === true ? undefined : 'harmless');
   return schema;
 };
