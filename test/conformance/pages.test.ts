@@ -3,7 +3,7 @@ import { expectPage } from '../docs/page.ts';
 import { CALLERS, type CallerFormat } from './callers.ts';
 import { type Expected, expectedOf, type Feature } from './feature.ts';
 import { GROUPS } from './features/index.ts';
-import { TONGUES, type Way, WAYS } from './ways.ts';
+import { TONGUES, WAYS, type Way } from './ways.ts';
 
 // Prints what the cells have to come to. That they do, is for the tests of each format to say.
 
@@ -35,9 +35,8 @@ const matrixOf = (format: CallerFormat): string => {
 };
 
 const verdictOf = (expected: Expected | undefined): string => {
-  switch (expected?.verdict) {
-    case undefined:
-      return '—';
+  if (expected === undefined) return '—';
+  switch (expected.verdict) {
     case 'kept':
       return expected.status === undefined ? 'kept' : `kept, ${expected.status}`;
     case 'failed':
@@ -80,7 +79,9 @@ const nameOf = (expected: Expected): string => {
   }
 };
 
-const cellsOf = (format: CallerFormat): { readonly feature: Feature; readonly way: Way; readonly expected: Expected }[] =>
+const cellsOf = (
+  format: CallerFormat,
+): { readonly feature: Feature; readonly way: Way; readonly expected: Expected }[] =>
   Object.values(GROUPS)
     .flat()
     .flatMap((feature) =>

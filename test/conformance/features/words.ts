@@ -25,7 +25,7 @@ export const WORDS: readonly Feature[] = [
     at: everywhere(
       skipped(
         'n',
-        'One target gives one answer: the others have no word for more, and Gemini, which has, streams them mixed.',
+        'A neutral answer is one answer. Gemini alone has a word for more, and the others would have to be asked twice.',
       ),
     ),
     answer({ answer, status }) {
