@@ -18,7 +18,7 @@ export interface Said {
 }
 
 /** Glide's own fields, and the settings that it takes in the words of Chat Completions. */
-export interface GlideRequest
+interface GlideRequest
   extends Pick<
     OpenAI.ChatCompletionCreateParamsNonStreaming,
     | 'frequency_penalty'
@@ -40,7 +40,7 @@ export interface GlideRequest
 }
 
 /** What a client's own answer object says, brought to common names so that features can ask for it. */
-export interface Answer {
+interface Answer {
   readonly text: string;
   readonly thoughts: string;
   readonly refusal: string;
@@ -58,7 +58,7 @@ export interface Answer {
 }
 
 /** What a client throws, or what fetch brings in its place. */
-export interface Complaint {
+interface Complaint {
   readonly status: number;
   readonly message: string;
   /** The whole body of the error. */

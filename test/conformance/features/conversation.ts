@@ -11,7 +11,7 @@ const inChat = (turns: readonly Turn[]): Body => ({
 });
 
 /** What a conversation looks like at each vendor. `merged` where neighbours of one role have to be one turn. */
-export const conversation = (
+const conversation = (
   turns: readonly Turn[],
   { instructions, merged = turns }: { readonly instructions?: string; readonly merged?: readonly Turn[] } = {},
 ): Feature['at'] => {
