@@ -40,7 +40,7 @@ interface GlideRequest
 }
 
 /** What a client's own answer object says, brought to common names so that features can ask for it. */
-interface Answer {
+export interface Answer {
   readonly text: string;
   readonly thoughts: string;
   readonly refusal: string;
@@ -206,9 +206,15 @@ const responses: Client = async (url, { responses: said }, mode) => {
 };
 
 interface GlideMessage {
+  readonly role: 'assistant';
   readonly content: string;
   readonly reasoning_content?: string;
-  readonly tool_calls?: readonly { index?: number; id?: string; function: { name?: string; arguments: string } }[];
+  readonly tool_calls?: readonly {
+    index?: number;
+    id?: string;
+    extra_content?: object;
+    function: { name?: string; arguments: string };
+  }[];
 }
 
 interface GlideModelResponse {
@@ -255,15 +261,17 @@ const gathered = (frames: string): GlideWhole => {
   let content = '';
   let reasoning = '';
   let last: { readonly finish_reason?: string; readonly model_response: GlideModelResponse } | undefined;
-  const calls: { id: string; function: { name: string; arguments: string } }[] = [];
+  const calls: { id: string; type: 'function'; function: { name: string; arguments: string } }[] = [];
   for (const frame of frames.split('\n\n').filter((each) => each.startsWith('data: '))) {
     const { chunk, error } = JSON.parse(frame.slice(6)) as { chunk?: NonNullable<typeof last>; error?: unknown };
     if (chunk === undefined) throw new Error(`the stream broke off: ${JSON.stringify(error)}`);
     last = chunk;
     content += chunk.model_response.message.content;
     reasoning += chunk.model_response.message.reasoning_content ?? '';
-    for (const { index = 0, id = '', function: called } of chunk.model_response.message.tool_calls ?? []) {
-      calls[index] ??= { id: '', function: { name: '', arguments: '' } };
+    for (const { index = 0, id = '', function: called, extra_content } of chunk.model_response.message.tool_calls ??
+      []) {
+      calls[index] ??= { id: '', type: 'function', function: { name: '', arguments: '' } };
+      Object.assign(calls[index], extra_content && { extra_content });
       calls[index].id += id;
       calls[index].function.name += called.name ?? '';
       calls[index].function.arguments += called.arguments;
@@ -272,7 +280,12 @@ const gathered = (frames: string): GlideWhole => {
   return {
     finish_reason: last?.finish_reason ?? 'none',
     model_response: {
-      message: { content, ...(reasoning !== '' && { reasoning_content: reasoning }), tool_calls: calls },
+      message: {
+        role: 'assistant',
+        content,
+        ...(reasoning !== '' && { reasoning_content: reasoning }),
+        tool_calls: calls,
+      },
       ...(last?.model_response.token_usage && { token_usage: last.model_response.token_usage }),
     },
   };

@@ -1,5 +1,5 @@
 import type { Fault } from '@switchyard/simulator';
-import type { Body, CallerFormat, Heard, Said } from './callers.ts';
+import type { Answer, Body, CallerFormat, Heard, Said } from './callers.ts';
 import type { Tongue, Way } from './ways.ts';
 
 /** What one feature comes to on each of the ways, from each of the formats that have a word for it. */
@@ -17,6 +17,10 @@ export interface Feature {
   readonly warm?: boolean;
   /** What breaks the vendor. */
   readonly fault?: Fault;
+  /** What the caller says next, with the client's own object given back as it came. */
+  goesOn?(answer: Answer, format: CallerFormat): Said;
+  /** What must hold of that: what the client got, and what the vendor received. */
+  holds?(heard: Heard, cell: Cell, received: unknown): void;
   /** What the caller's client must have got, plainly and in a stream. */
   answer?(heard: Heard, cell: Cell): void;
 }

@@ -4,7 +4,7 @@ import { switchyard } from '@switchyard/node';
 import { type SimulatedVendor, type Simulator, startSimulator } from '@switchyard/simulator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningServer, running } from '../contracts/adapter.ts';
-import { ask, type CallerFormat, type Heard } from './callers.ts';
+import { ask, type CallerFormat, type Heard, type Said } from './callers.ts';
 import { type Cell, type Expected, expectedOf, type Feature, isOwn } from './feature.ts';
 import { FEATURES } from './features/index.ts';
 import { TONGUES, targetOn, vendorOn, WAYS } from './ways.ts';
@@ -40,6 +40,16 @@ export const conform = (format: CallerFormat): void => {
   afterAll(async () => {
     await server.close();
     await simulator.close();
+  });
+
+  test('a route that there is none of is a 404, in the format', async () => {
+    for (const stream of [false, true]) {
+      const says: Said = { [format]: {} };
+      const { status, complaint } = await ask(format, `${server.url}/llm/nowhere`, says, { stream });
+      expect(status).toBe(404);
+      expect(complaint?.message).toContain("There is no route 'nowhere'");
+      expect(complaint?.body).toContain(NOT_FOUND[format]);
+    }
   });
 
   describe.each(WAYS)('%s', (way) => {
@@ -89,11 +99,7 @@ const hear = async (
   switch (expected.verdict) {
     case 'kept': {
       expect(heard.status, where).toBe(expected.status ?? 200);
-      const { model } = wire ?? {};
-      expect(model).not.toBe('any');
-      // Responses store what they are not told to forget, and nothing is stored here.
-      const own = cell.tongue === 'responses' ? { store: false, ...heard.sent } : heard.sent;
-      expect(wire, where).toEqual({ ...own, model });
+      expect(wire, where).toEqual(ownBody(heard, cell, wire));
       expect(received?.headers, 'headers of the format').toMatchObject(feature.headers ?? {});
       expect(dropped).toBe('');
       break;
@@ -122,7 +128,22 @@ const hear = async (
   }
   if (heard.status === 200 && isOwn(cell.format, cell.tongue)) expect(dropped).toBe('');
   feature.answer?.(heard, cell);
+  if (heard.answer !== undefined && feature.goesOn !== undefined) {
+    const says = feature.goesOn(heard.answer, cell.format);
+    const next = await ask(cell.format, url, says, { stream });
+    expect(next.status, next.complaint?.message).toBe(200);
+    const { body } = vendor.requests.at(-1) ?? {};
+    if (isOwn(cell.format, cell.tongue)) expect(body).toEqual(ownBody(next, cell, body));
+    feature.holds?.(next, cell, body);
+  }
   return heard;
+};
+
+/** The caller's body as its own vendor gets it: nothing is changed but the model, and that nothing is stored unasked. */
+const ownBody = ({ sent }: Heard, { tongue }: Cell, received: unknown): unknown => {
+  const { model } = received as { readonly model: unknown };
+  expect(model).toMatch(/^(gpt|claude)-/);
+  return { ...(tongue === 'responses' && { store: false }), ...sent, model };
 };
 
 /** What an answer says, but for names that are made anew for each. */
@@ -135,6 +156,14 @@ const essence = ({ status, answer, complaint }: Heard): unknown => ({
   }),
   ...(complaint && { complaint: complaint.message.replace(NAMES, '') }),
 });
+
+/** What each format calls it. */
+const NOT_FOUND: Readonly<Record<CallerFormat, string>> = {
+  chat: 'unknown_route',
+  messages: 'not_found_error',
+  responses: 'unknown_route',
+  glide: 'router_not_found',
+};
 
 /** What differs from one request to the next: its id, how long it took, and the route that was made for its mode. */
 const NAMES = /"?sw-\w+"?|"request_id":\S+?(?=[,}])|"ms":\d+|-(plain|stream)-\d+/g;

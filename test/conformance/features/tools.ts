@@ -1,5 +1,7 @@
+import type Anthropic from '@anthropic-ai/sdk';
+import type OpenAI from 'openai';
 import { expect } from 'vitest';
-import type { Said } from '../callers.ts';
+import type { Answer, CallerFormat, Said } from '../callers.ts';
 import { as, type Cell, endOf, type Feature, leftOut, skipped } from '../feature.ts';
 
 const SCHEMA = {
@@ -150,6 +152,53 @@ const returning = ({ isError = false }: { readonly isError?: boolean } = {}): Sa
       ],
     },
   };
+};
+
+/** A caller of Messages who wants to see what is thought: the thoughts have to come back with the call. */
+const withThought = (said: Said): Said => ({
+  ...said,
+  messages: { ...said.messages, max_tokens: 4_096, thinking: { type: 'enabled', budget_tokens: 2_048 } },
+});
+
+/** What a simulated vendor signs begins with this. */
+const SIGNED = Buffer.from('simulated thought').toString('base64').replace(/=*$/, '').slice(0, -1);
+
+/** The conversation with the answer as the client has it, and the result of its one call. */
+const givenBack = ({ whole, calls: [call] }: Answer, format: CallerFormat): Said => {
+  const said = withThought(offering('What is the weather?'));
+  const id = call?.id ?? '';
+  const result = { role: 'tool' as const, tool_call_id: id, content: '20 °C' };
+  switch (format) {
+    case 'chat': {
+      const [choice] = (whole as OpenAI.ChatCompletion).choices;
+      const messages = [...(said.chat?.messages ?? []), choice?.message as OpenAI.ChatCompletionMessage, result];
+      return { chat: { ...said.chat, messages } };
+    }
+    case 'messages': {
+      const { content } = whole as Anthropic.Message;
+      const results = [{ type: 'tool_result' as const, tool_use_id: id, content: '20 °C' }];
+      const messages = [
+        ...(said.messages?.messages ?? []),
+        { role: 'assistant' as const, content },
+        { role: 'user' as const, content: results },
+      ];
+      return { messages: { ...said.messages, messages } };
+    }
+    case 'responses': {
+      const { output } = whole as OpenAI.Responses.Response;
+      const input = [
+        { role: 'user' as const, content: 'What is the weather?' },
+        ...(output as OpenAI.Responses.ResponseInputItem[]),
+        { type: 'function_call_output' as const, call_id: id, output: '20 °C' },
+      ];
+      return { responses: { ...said.responses, input } };
+    }
+    case 'glide': {
+      const { message } = (whole as { model_response: { message: OpenAI.ChatCompletionMessageParam } }).model_response;
+      const history = [{ role: 'user' as const, content: 'What is the weather?' }, message];
+      return { glide: { ...said.glide, message_history: history, message: result } };
+    }
+  }
 };
 
 const readsResult: Feature['answer'] = ({ answer }) => expect(answer?.text).toContain('20 °C');
@@ -425,5 +474,27 @@ export const TOOLS: readonly Feature[] = [
       }),
     },
     answer: ({ answer }) => expect(answer?.text).toContain('1 image'),
+  },
+  {
+    name: 'a call, its result and the answer, with the client’s own objects given back',
+    says: withThought(offering('What is the weather?')),
+    at: {
+      openai: as(declared.openai),
+      responses: as(declared.responses),
+      anthropic: as(declared.anthropic),
+      cohere: as(declared.cohere),
+      gemini: as(declared.gemini),
+    },
+    answer: calls('get_weather'),
+    goesOn: givenBack,
+    holds({ answer }, { format, tongue }, received) {
+      expect(answer?.text).toContain('20 °C');
+      // What was thought goes back to whom it came from, and what was signed there is still signed.
+      const body = JSON.stringify(received);
+      if (tongue === 'gemini') expect(body).toContain(`"thoughtSignature":"${SIGNED}`);
+      else if (tongue === 'anthropic' && format === 'messages') expect(body).toContain(`"signature":"${SIGNED}`);
+      else expect(body).not.toContain(SIGNED);
+      expect(body).not.toContain('switchyard');
+    },
   },
 ];
