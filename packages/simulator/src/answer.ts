@@ -38,8 +38,8 @@ export interface Question {
   readonly embed?: Embedding;
 }
 
-/** `filtered`: the vendor declined. `unsaid`: the answer never says why it ended, which is a fault. */
-export type Finish = 'stop' | 'stop-sequence' | 'length' | 'tool-calls' | 'filtered' | 'unsaid';
+/** `filtered`: the vendor declined. `refused`: the model says why it will not. `unsaid`: the answer never says why it ended, which is a fault. */
+export type Finish = 'stop' | 'stop-sequence' | 'length' | 'tool-calls' | 'filtered' | 'refused' | 'unsaid';
 
 export interface Choice {
   readonly text: string;
@@ -97,7 +97,8 @@ const cachedTokensOf = (prompt: string, remembered: readonly string[]): number =
  * What the simulated model says. The same question always gets the same answer.
  *
  * It calls a tool when it is forced to or when the last user text names one ("weather" is enough for a tool whose name
- * has it), two at once when that text says "twice"; quotes what a tool returned; fills in a schema; and otherwise says
+ * has it), two at once when that text says "twice"; quotes what a tool returned; fills in a schema, or refuses to where
+ * that text says "refuse" and the vendor has a word for it; and otherwise says
  * one sentence with the user's own words in it. `maxOutputTokens` cuts text, as does a stop sequence; tool calls are
  * never cut.
  */
@@ -171,6 +172,7 @@ const THOUGHT = 'The user says something, and I am to make up an answer.';
 const choose = (vendor: VendorName, question: Question, index: number, room: number): Choice => {
   const toolCalls = callsFor(question);
   if (toolCalls.length > 0) return { text: '', toolCalls, finish: 'tool-calls', stoppedBy: undefined };
+  if (refuses(vendor, question)) return { text: REFUSAL, toolCalls: [], finish: 'refused', stoppedBy: undefined };
   const text = textFor(vendor, question, index);
   const stop = firstStop(text, question.stop);
   const upToStop = stop === undefined ? text : text.slice(0, text.indexOf(stop));
@@ -180,6 +182,14 @@ const choose = (vendor: VendorName, question: Question, index: number, room: num
   }
   return { text: upToStop, toolCalls, finish: stop === undefined ? 'stop' : 'stop-sequence', stoppedBy: stop };
 };
+
+const REFUSAL = 'I am sorry, but I will not say that.';
+
+/** Who is held to a schema has to have another way to say no, and not every vendor has. */
+const refuses = (vendor: VendorName, { format, turns }: Question): boolean =>
+  (vendor === 'openai' || vendor === 'anthropic') &&
+  format.type === 'schema' &&
+  /\brefuse\b/i.test(lastUserText(turns));
 
 const callsFor = ({ tools, toolChoice, turns, parallelToolCalls }: Question): Choice['toolCalls'] => {
   if (tools.length === 0 || toolChoice === 'none') return [];

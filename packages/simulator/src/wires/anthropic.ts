@@ -127,6 +127,7 @@ const STOP_REASONS: Readonly<Record<Finish, string | null>> = {
   length: 'max_tokens',
   'tool-calls': 'tool_use',
   filtered: 'refusal',
+  refused: 'refusal',
   unsaid: null,
 };
 
@@ -140,7 +141,8 @@ const envelope = ({ model }: Answer, { id }: Stamp): JsonObject => ({
 const stop = ({ finish, stoppedBy }: Choice): JsonObject => ({
   stop_reason: STOP_REASONS[finish],
   stop_sequence: stoppedBy ?? null,
-  stop_details: finish === 'filtered' ? { type: 'refusal', category: null, explanation: null } : null,
+  stop_details:
+    finish === 'filtered' || finish === 'refused' ? { type: 'refusal', category: null, explanation: null } : null,
 });
 
 interface Block {

@@ -149,6 +149,7 @@ const FINISH_REASONS: Readonly<Record<Finish, string | undefined>> = {
   'tool-calls': 'TOOL_CALL',
   // Never printed: Cohere declines with an error.
   filtered: 'ERROR',
+  refused: 'COMPLETE',
   unsaid: undefined,
 };
 

@@ -139,6 +139,7 @@ const FINISH_REASONS: Readonly<Record<Finish, string | undefined>> = {
   length: 'MAX_TOKENS',
   'tool-calls': 'STOP',
   filtered: 'SAFETY',
+  refused: 'STOP',
   unsaid: undefined,
 };
 

@@ -61,6 +61,14 @@ export const responses: Pick<Wire, 'read' | 'print' | 'stream' | 'streamError' |
           output_index,
           item: { ...item, status: 'in_progress', content: [] },
         });
+        if (part.type === 'refusal') {
+          say('open', 'response.content_part.added', { ...at, ...where, part: { ...part, refusal: '' } });
+          pieces('response.refusal.delta', part.refusal, where);
+          say(closing, 'response.refusal.done', { ...at, ...where, refusal: part.refusal });
+          say(closing, 'response.content_part.done', { ...at, ...where, part });
+          say(closing, 'response.output_item.done', { output_index, item });
+          continue;
+        }
         say('open', 'response.content_part.added', { ...at, ...where, part: { ...part, text: '' } });
         for (const { text: delta, tokens } of piecesOf(part.text)) {
           const fields = { ...at, ...where, delta, logprobs: [], obfuscation: 'x'.repeat(delta.length % 8) };
@@ -133,6 +141,7 @@ const STATUS: Readonly<Record<Finish, readonly [status: string, reason?: string]
   'tool-calls': ['completed'],
   length: ['incomplete', 'max_output_tokens'],
   filtered: ['incomplete', 'content_filter'],
+  refused: ['completed'],
   unsaid: ['in_progress'],
 };
 
@@ -147,6 +156,15 @@ const ended = (answer: Answer, question: Question, stamp: Stamp): JsonObject => 
   };
 };
 
+type Said =
+  | {
+      readonly type: 'output_text';
+      readonly text: string;
+      readonly annotations: readonly [];
+      readonly logprobs: readonly [];
+    }
+  | { readonly type: 'refusal'; readonly refusal: string };
+
 type Item =
   | {
       readonly type: 'reasoning';
@@ -159,14 +177,7 @@ type Item =
       readonly id: string;
       readonly status: string;
       readonly role: 'assistant';
-      readonly content: readonly [
-        {
-          readonly type: 'output_text';
-          readonly text: string;
-          readonly annotations: readonly [];
-          readonly logprobs: readonly [];
-        },
-      ];
+      readonly content: readonly [Said];
     }
   | {
       readonly type: 'function_call';
@@ -195,8 +206,11 @@ const saidItems = ({ text, toolCalls, finish }: Choice, id: string): readonly It
   if (toolCalls.length === 0 && text === '') return [];
   const status = STATUS[finish][0] === 'incomplete' ? 'incomplete' : 'completed';
   if (toolCalls.length === 0) {
-    const content = [{ type: 'output_text', text, annotations: [], logprobs: [] }] as const;
-    return [{ type: 'message', id: `msg_${id}`, status, role: 'assistant', content }];
+    const said: Said =
+      finish === 'refused'
+        ? { type: 'refusal', refusal: text }
+        : { type: 'output_text', text, annotations: [], logprobs: [] };
+    return [{ type: 'message', id: `msg_${id}`, status, role: 'assistant', content: [said] }];
   }
   return toolCalls.map(({ name, args }, i) => ({
     type: 'function_call',

@@ -103,6 +103,25 @@ describe("OpenAI's SDK", () => {
     expect(new Set(chunks.map((chunk) => chunk.choices[0]?.index))).toEqual(new Set([0, 1]));
   });
 
+  test('reads that the model refuses, whole and from a stream', async () => {
+    const refused = {
+      ...ask,
+      messages: [{ role: 'user', content: 'Please refuse.' }] as OpenAI.ChatCompletionMessageParam[],
+      response_format: {
+        type: 'json_schema',
+        json_schema: { name: 'city', schema: parameters, strict: true },
+      } as const,
+    };
+    const { choices } = await client.chat.completions.create(refused);
+    expect(choices[0]).toMatchObject({
+      finish_reason: 'stop',
+      message: { content: null, refusal: expect.stringContaining('will not') },
+    });
+    const chunks = await collect(await client.chat.completions.create({ ...refused, stream: true }));
+    const text = chunks.map((chunk) => chunk.choices[0]?.delta.refusal ?? '').join('');
+    expect(text).toBe(choices[0]?.message.refusal);
+  });
+
   test('reads why an answer is short, and what the model thought', async () => {
     const cut = await client.chat.completions.create({ ...ask, max_completion_tokens: 3 });
     expect(cut.choices[0]?.finish_reason).toBe('length');

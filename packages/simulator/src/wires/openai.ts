@@ -32,7 +32,7 @@ export const openai: Wire = {
     ...envelope('chat.completion', answer, stamp),
     choices: answer.choices.map((choice, index) => ({
       index,
-      message: { role: 'assistant', ...message(choice, index, stamp), refusal: null, annotations: [] },
+      message: { role: 'assistant', refusal: null, ...message(choice, index, stamp), annotations: [] },
       logprobs: null,
       finish_reason: FINISH_REASONS[choice.finish],
     })),
@@ -116,6 +116,7 @@ const FINISH_REASONS: Readonly<Record<Finish, string | null>> = {
   length: 'length',
   'tool-calls': 'tool_calls',
   filtered: 'content_filter',
+  refused: 'stop',
   unsaid: null,
 };
 
@@ -130,25 +131,29 @@ const envelope = (object: string, { model }: Answer, { id, nowMs }: Stamp): Json
 
 const callId = (stamp: Stamp, choice: number, call: number): string => `call_${stamp.id}_${choice}${call}`;
 
-const message = ({ text, toolCalls }: Choice, index: number, stamp: Stamp): JsonObject =>
-  toolCalls.length === 0
-    ? { content: text }
-    : {
-        content: null,
-        tool_calls: toolCalls.map(({ name, args }, i) => ({
-          id: callId(stamp, index, i),
-          type: 'function',
-          function: { name, arguments: JSON.stringify(args) },
-        })),
-      };
+const message = ({ text, toolCalls, finish }: Choice, index: number, stamp: Stamp): JsonObject => {
+  if (finish === 'refused') return { content: null, refusal: text };
+  if (toolCalls.length === 0) return { content: text };
+  return {
+    content: null,
+    tool_calls: toolCalls.map(({ name, args }, i) => ({
+      id: callId(stamp, index, i),
+      type: 'function',
+      function: { name, arguments: JSON.stringify(args) },
+    })),
+  };
+};
 
 interface Delta {
   readonly delta: JsonObject;
   readonly tokens: number;
 }
 
-const deltas = ({ text, toolCalls }: Choice, choice: number, stamp: Stamp): readonly Delta[] => [
-  ...piecesOf(text).map((piece) => ({ delta: { content: piece.text }, tokens: piece.tokens })),
+const deltas = ({ text, toolCalls, finish }: Choice, choice: number, stamp: Stamp): readonly Delta[] => [
+  ...piecesOf(text).map((piece) => ({
+    delta: { [finish === 'refused' ? 'refusal' : 'content']: piece.text },
+    tokens: piece.tokens,
+  })),
   ...toolCalls.flatMap(({ name, args }, index) => {
     const call = (fields: JsonObject, tokens: number): Delta => ({
       delta: { tool_calls: [{ index, ...fields }] },
