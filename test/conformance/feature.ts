@@ -13,6 +13,8 @@ export interface Feature {
   readonly at: Readonly<Record<Tongue, Expected>>;
   /** Where one pair differs from what `at` says, or from being kept. */
   readonly except?: { readonly [pair in `${CallerFormat} ${Tongue}`]?: Expected };
+  /** Where the client's own helper for streams cannot read the answer, and why. */
+  readonly unread?: { readonly [pair in `${CallerFormat} ${Tongue}`]?: string };
   /** It is asked once beforehand. */
   readonly warm?: boolean;
   /** What breaks the vendor. */

@@ -67,6 +67,11 @@ export const conform = (format: CallerFormat): void => {
       for (const mode of ['plain', 'stream'] as const) {
         const cell: Cell = { format, way, tongue, stream: mode === 'stream' };
         const route = feature.fault === undefined ? way : `${way}-${mode}-${i}`;
+        if (cell.stream && feature.unread?.[`${format} ${tongue}`] !== undefined) {
+          const asked = ask(format, `${server.url}/llm/${route}`, feature.says, { stream: true });
+          await expect(asked).rejects.toThrow('structured output');
+          continue;
+        }
         if (feature.fault !== undefined) vendor.break(feature.fault);
         try {
           heard.push(await hear(feature, cell, expected, vendor, `${server.url}/llm/${route}`));
@@ -75,7 +80,7 @@ export const conform = (format: CallerFormat): void => {
         }
       }
       const [plain, streamed] = heard.map(essence);
-      expect(streamed, 'a stream adds up to what a plain answer says').toEqual(plain);
+      if (heard.length === 2) expect(streamed, 'a stream adds up to what a plain answer says').toEqual(plain);
     });
   });
 };

@@ -50,10 +50,11 @@ const verdictOf = (expected: Expected | undefined): string => {
 const gapsOf = (format: CallerFormat): string => {
   const lines = new Map<string, { readonly cells: readonly string[]; readonly ways: Way[]; readonly why: string }>();
   for (const { feature, way, expected } of cellsOf(format)) {
-    if (!('why' in expected)) continue;
+    const why = feature.unread?.[`${format} ${TONGUES[way]}`] ?? ('why' in expected ? expected.why : undefined);
+    if (why === undefined) continue;
     const cells = [feature.name, `${verdictOf(expected)}${nameOf(expected)}`];
-    const key = JSON.stringify([cells, expected.why]);
-    const line = lines.get(key) ?? { cells, ways: [], why: expected.why };
+    const key = JSON.stringify([cells, why]);
+    const line = lines.get(key) ?? { cells, ways: [], why };
     line.ways.push(way);
     lines.set(key, line);
   }

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { as, type Feature } from '../feature.ts';
+import { as, endOf, everywhere, type Feature } from '../feature.ts';
 
 const SCHEMA = {
   type: 'object' as const,
@@ -60,6 +60,46 @@ export const OUTPUT: readonly Feature[] = [
     },
     answer({ answer }) {
       expect(JSON.parse(answer?.text ?? '')).toEqual({ city: 'some city' });
+    },
+  },
+  {
+    name: 'an answer that the model refuses',
+    says: {
+      chat: {
+        messages: [{ role: 'user', content: 'Please refuse.' }],
+        response_format: { type: 'json_schema', json_schema: { name: 'weather', schema: SCHEMA, strict: true } },
+      },
+      messages: {
+        messages: [{ role: 'user', content: 'Please refuse.' }],
+        output_config: { format: { type: 'json_schema', schema: SCHEMA } },
+      },
+      responses: {
+        input: 'Please refuse.',
+        text: { format: { type: 'json_schema', name: 'weather', schema: SCHEMA, strict: true } },
+      },
+      glide: {
+        message: { role: 'user', content: 'Please refuse.' },
+        response_format: { type: 'json_schema', json_schema: { name: 'weather', schema: SCHEMA, strict: true } },
+      },
+    },
+    at: everywhere(as({})),
+    unread: {
+      'chat anthropic':
+        'Plain only: Anthropic tells at the end that what it said is a refusal, and the client’s helper for streams reads as JSON whatever is not marked as one from the start.',
+    },
+    answer({ answer }, cell) {
+      const { format, tongue } = cell;
+      // Cohere and Gemini have no word for it: what they say is the answer.
+      if (tongue === 'cohere' || tongue === 'gemini') return expect(answer?.finish).toBe(endOf('stop', cell));
+      const words = 'I will not say that';
+      // OpenAI sets a refusal apart from the text; for Anthropic it is how the text ended.
+      if (tongue !== 'anthropic' && (format === 'chat' || format === 'responses')) {
+        expect(answer).toMatchObject({ refusal: expect.stringContaining(words), text: '' });
+        expect(answer?.finish).toBe(endOf('stop', cell));
+      } else {
+        expect(answer?.text).toContain(words);
+        expect(answer?.finish).toBe(endOf('filtered', cell));
+      }
     },
   },
 ];
