@@ -18,6 +18,9 @@ const NOT_RESPONSES = ['openai', 'anthropic', 'cohere', 'gemini'] as const;
 
 const TIERS = 'Which tiers there are, and which an account has, differs from vendor to vendor; the answer is the same.';
 
+const PROBABILITIES =
+  'A neutral answer has no place for them; Anthropic has none, and Cohere and Gemini tell them of other pieces of text, without the bytes.';
+
 export const WORDS: readonly Feature[] = [
   {
     name: 'several answers (n = 2)',
@@ -43,12 +46,12 @@ export const WORDS: readonly Feature[] = [
       chat: { logprobs: true, top_logprobs: 2 },
       responses: { include: ['message.output_text.logprobs'], top_logprobs: 2 },
     },
-    at: everywhere(skipped(['logprobs', 'top_logprobs'], 'Neutral answers do not carry them.')),
+    at: everywhere(skipped(['logprobs', 'top_logprobs'], PROBABILITIES)),
     except: {
-      'responses openai': skipped(['top_logprobs', 'include of logprobs'], 'Neutral answers do not carry them.'),
-      'responses anthropic': skipped(['top_logprobs', 'include of logprobs'], NO_WORD.anthropic),
-      'responses cohere': skipped(['top_logprobs', 'include of logprobs'], 'Neutral answers do not carry them.'),
-      'responses gemini': skipped(['top_logprobs', 'include of logprobs'], 'Neutral answers do not carry them.'),
+      'responses openai': skipped(['top_logprobs', 'include of logprobs'], PROBABILITIES),
+      'responses anthropic': skipped(['top_logprobs', 'include of logprobs'], PROBABILITIES),
+      'responses cohere': skipped(['top_logprobs', 'include of logprobs'], PROBABILITIES),
+      'responses gemini': skipped(['top_logprobs', 'include of logprobs'], PROBABILITIES),
     },
   },
   {
