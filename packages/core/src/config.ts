@@ -3,6 +3,7 @@ import { type Group, grouped } from './decide/groups.ts';
 import type { BreakerSettings } from './decide/health/breaker.ts';
 import type { TimeoutsMs } from './decide/pool.ts';
 import type { TargetPrice } from './decide/price.ts';
+import type { Recovery } from './decide/recovery.ts';
 import type { ChatSettings } from './decide/request.ts';
 import type { Supports } from './decide/requirements.ts';
 import type { RetryPolicy } from './decide/retry.ts';
@@ -69,6 +70,14 @@ export interface RouteConfig {
    */
   readonly upstream?: 'match' | 'stream';
   /**
+   * What becomes of a stream that breaks after its caller has seen some of it. `error`: it ends there, with an error event.
+   * `continue`: the next target carries on from the delivered text; where it cannot, as in the middle of a tool call, it is
+   * as with `error`. `restart`: the caller is told to forget what it has, and gets the next target's answer from its
+   * beginning. `buffer`: nothing is handed out before the answer is whole, so that every break is unseen, and nothing
+   * streams; longer than 8 MiB it streams after all. Before the first content every break is unseen. Default: `error`.
+   */
+  readonly recovery?: Recovery;
+  /**
    * Also tries targets that were left alone without waiting for a request: a prompt of one word and an answer of one token,
    * which costs that much. Only while the route has traffic. Default: false.
    */
@@ -119,6 +128,7 @@ export interface CheckedRoute {
   readonly hedging: boolean;
   readonly retry: RetryPolicy;
   readonly upstream: 'match' | 'stream';
+  readonly recovery: Recovery;
   readonly backgroundProbes: boolean;
   readonly targets: readonly CheckedTarget[];
 }
@@ -139,6 +149,8 @@ export interface CheckedTarget {
   readonly reasoning: boolean;
   /** The vector space that it makes embeddings in; undefined for a target that chats. */
   readonly space: string | undefined;
+  /** Undefined: as the provider has it. */
+  readonly prefill: boolean | undefined;
 }
 
 const SECOND = 1_000;
@@ -238,6 +250,7 @@ const targetOptions = z.strictObject({
   unsupported: z.enum(['skip', 'drop']).default('skip'),
   reasoning: z.boolean().default(false),
   space: z.string().min(1).optional(),
+  prefill: z.boolean().optional(),
 });
 
 const entry = z.custom<TargetSpec | TargetGroup>(
@@ -288,6 +301,7 @@ const route = z.strictObject({
   hedging: z.boolean().default(true),
   retry: retry.prefault({}),
   upstream: z.enum(['match', 'stream']).default('match'),
+  recovery: z.enum(['error', 'continue', 'restart', 'buffer']).default('error'),
   backgroundProbes: z.boolean().default(false),
 });
 
@@ -417,6 +431,7 @@ const checkTarget = (spec: TargetSpec, path: string, problems: string[]): Checke
       price: rest.price,
       quotaGroup: rest.quotaGroup,
       space: rest.space,
+      prefill: rest.prefill,
       params: rest.params as ChatSettings | undefined,
       timeoutsMs: {
         ...timeouts,

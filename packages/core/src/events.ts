@@ -39,7 +39,7 @@ export type RouterEvent =
   /** Left alone for a rate limit, a quota or a refused key. */
   | TargetEvent<'target-gated'>
   | { readonly type: 'target-recovered'; readonly atMs: number; readonly route: string; readonly target: string }
-  /** A target answered: with its whole answer, or with the first content of a stream. */
+  /** A target answered: with its whole answer, or with what the caller of a stream gets first. */
   | {
       readonly type: 'request-answered';
       readonly atMs: number;
@@ -64,6 +64,20 @@ export type RouterEvent =
       readonly tookMs: number;
       /** Tokens of the answer that served, where its vendor tells. */
       readonly usage?: Usage;
+    }
+  /** The stream broke after its caller had seen some of it, and another target goes on. */
+  | {
+      readonly type: 'request-resumed';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      /** Whose stream broke. */
+      readonly from: string;
+      readonly to: string;
+      /** It carries on with the text so far, or begins anew. */
+      readonly mode: 'continue' | 'restart';
+      /** Of text that the caller had until then, in UTF-16 code units. */
+      readonly deliveredCharacters: number;
     }
   | {
       readonly type: 'request-failed';

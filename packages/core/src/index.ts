@@ -4,11 +4,13 @@ export type { EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector } from
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
 export type { BreakerReason, Standing } from './decide/health/breaker.ts';
 export type { TargetPrice } from './decide/price.ts';
+export type { Recovery } from './decide/recovery.ts';
 export type {
   AssistantMessage,
   AudioPart,
   ChatRequest,
   ChatSettings,
+  Continuation,
   FilePart,
   ImagePart,
   Message,
@@ -46,7 +48,7 @@ export type { TargetGroup } from './group.ts';
 export type { TargetSpec } from './provider.ts';
 export type { Rank, RankContext } from './rank.ts';
 
-export type { CallOptions, ChatAnswer, EmbeddingAnswer } from './route.ts';
+export type { CallOptions, ChatAnswer, EmbeddingAnswer, StreamOptions } from './route.ts';
 
 export { type ChatStream, createRouter, type Router } from './router.ts';
 export type { System } from './run/system.ts';

@@ -19,6 +19,8 @@ export interface Provider {
   readonly account: { readonly endpoint: string; readonly credential: string };
   /** Whether the vendor refuses a prompt that fits when the longest answer asked for would not. Absent: it does not. */
   readonly countsAnswer?: boolean;
+  /** Whether the model goes on from an assistant's turn that the request ends with. Default: false. */
+  readonly prefill?: boolean;
   /** What of this request the vendor cannot express; empty when it can take all of it. Pure. */
   gaps(request: ChatRequest): readonly Gap[];
   /** Asks for a whole answer. */

@@ -1,7 +1,7 @@
 import type { CheckedRoute, CheckedTarget } from './config.ts';
 import { newAttempt } from './decide/attempt.ts';
 import { deposit, depositLastResort, hedgeBudget, newFailureRate, newLastResorts } from './decide/budget.ts';
-import type { Course } from './decide/course.ts';
+import { type Course, reopen } from './decide/course.ts';
 import { type EmbeddingRequest, type EmbeddingResponse, isEmbedding, type VectorSpace } from './decide/embedding.ts';
 import { FAILURE_RULES, type Failure } from './decide/failure.ts';
 import type { HealthBook } from './decide/health/health.ts';
@@ -12,6 +12,7 @@ import { choose, type Member, newScratch, type Pool, releaseLargest } from './de
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
 import { lackOf, promptOf } from './decide/requirements.ts';
 import { type ChatEvent, type ChatResponse, isContent, type Usage } from './decide/response.ts';
+import type { Delivered } from './decide/seam.ts';
 import { has } from './decide/strategy.ts';
 import { contentsOf, embeddingTokens, inputTokensOf, needOf } from './decide/tokens.ts';
 import { RouterError } from './errors.ts';
@@ -25,7 +26,9 @@ import { addEvent, asStreamed, newWhole, responseOf } from './run/gather.ts';
 import { Journal } from './run/journal.ts';
 import { BackgroundProbes } from './run/probe.ts';
 import { askRank, askRankNow, type RankResult } from './run/rank.ts';
-import { BrokeOff, type OpenedStream, openStream, relayStream } from './run/stream.ts';
+import { type Answering, commit, type Leg, relayAnswer } from './run/recover.ts';
+import { ofSuccessor, type Resumed, resume } from './run/resume.ts';
+import { BrokeOff, openStream, relayStream } from './run/stream.ts';
 import type { System } from './run/system.ts';
 import { believed, described, type RouteSnapshot, snapshotOf } from './snapshot.ts';
 import { spaceOf, unfitFor } from './space.ts';
@@ -36,6 +39,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long this caller waits, in ms, instead of the route's `deadline`. */
   readonly deadlineMs?: number | undefined;
+}
+
+export interface StreamOptions extends CallOptions {
+  /**
+   * Whether an event is shown to whoever gets the stream; all are by default. Until one with content is, nothing is handed
+   * out, and a stream that breaks is followed by the next target unseen.
+   */
+  readonly forwards?: ((event: ChatEvent) => boolean) | undefined;
 }
 
 export type ChatAnswer = ChatResponse & { readonly served: Served };
@@ -58,6 +69,8 @@ export class Route {
   readonly #probes: BackgroundProbes | undefined;
   /** Where its targets make embeddings. */
   readonly #space: VectorSpace | undefined;
+  /** Whose models have refused to go on from a turn that is not finished. */
+  readonly #refusesPrefill = new Set<CheckedTarget>();
 
   constructor(route: CheckedRoute, { health, spaces }: Shared, system: System, emit: (event: RouterEvent) => void) {
     this.#route = route;
@@ -99,7 +112,7 @@ export class Route {
         : gathered(target.provider.stream(askedOf(streamed, target), call), heard);
     const driven = await this.#drive(way, usageOf, ask);
     this.#completed(way, driven.flight);
-    return { ...driven.value, served: servedBy(way, driven.flight, this.#system.nowMs()) };
+    return { ...driven.value, served: servedBy(way, driven.flight.attempt, this.#system.nowMs()) };
   }
 
   async embed(request: EmbeddingRequest, options: CallOptions): Promise<EmbeddingAnswer> {
@@ -107,22 +120,19 @@ export class Route {
     await this.#rank(way);
     const driven = await this.#drive(way, usageOfEmbedding, this.#embedding(request));
     this.#completed(way, driven.flight);
-    return { ...driven.value, served: servedBy(way, driven.flight, this.#system.nowMs()) };
+    return { ...driven.value, served: servedBy(way, driven.flight.attempt, this.#system.nowMs()) };
   }
 
   async open(
     request: ChatRequest,
-    options: CallOptions,
+    options: StreamOptions,
   ): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
     const way = this.#begin(request, options, { plain: false, streaming: true });
     await this.#rank(way);
-    const { flight, value } = await this.#drive(way, undefined, (target, call) =>
-      openStream(target.provider.stream(askedOf(request, target), call)),
-    );
-    // Also while nobody waits for the next event: a caller who leaves stops the vendor at once.
-    way.callerSignal?.addEventListener('abort', flight.stop);
-    if (way.callerSignal?.aborted) flight.stop();
-    return { served: servedBy(way, flight, this.#system.nowMs()), events: this.#relay(way, flight, value) };
+    const answering = this.#answering(way, request, options);
+    const committed = await commit(answering);
+    const served = servedBy(way, committed.leg.attempt, this.#system.nowMs());
+    return { served, events: relayAnswer(committed, answering) };
   }
 
   snapshot(): RouteSnapshot {
@@ -269,8 +279,8 @@ export class Route {
       usageOf,
       pool: this.#pool,
       system: this.#system,
-      call: async (i, call, heard) => ask(targetAt(this.#route, i), call, heard),
-      explain: (i, error, wire) => this.#explain(i, error, wire),
+      call: async (i, call, heard, wire) => ask(targetAt(this.#route, i), call, heard, wire),
+      explain: (i, error, wire) => this.#explain(targetAt(this.#route, i), error, wire),
       pausesOf: (i) => {
         const { health, timeoutsMs } = this.#pool.members[i] as Member;
         return { idleMs: idleFor(health.pace, timeoutsMs.idle), totalMs: timeoutsMs.total };
@@ -278,12 +288,71 @@ export class Route {
     };
   }
 
-  async *#relay(way: Way, flight: Flight<OpenedStream>, opened: OpenedStream): AsyncGenerator<ChatEvent, void> {
+  #answering(way: Way, request: ChatRequest, { forwards = () => true }: StreamOptions): Answering {
+    const lengthMs = way.course.deadlineAtMs - way.course.startedAtMs;
+    let last: Leg | undefined;
+    let isAnswered = false;
+    const failed = (error: RouterError): RouterError => (isAnswered ? error : this.#failed(way, error));
+    return {
+      mode: this.#route.recovery,
+      forwards,
+      ask: async (delivered) => {
+        if (way.course.able === 0) throw failed(incapable(way, this.#system.nowMs()));
+        if (last !== undefined) reopen(way.course, this.#system.nowMs(), lengthMs);
+        const job = this.#job<Resumed>(way, undefined, (target, call, _, wire) =>
+          this.#resume(target, askedOf(request, target), delivered, call, wire),
+        );
+        const driven = await drive(
+          last === undefined ? job : { ...job, explain: (...args) => ofSuccessor(job.explain(...args)) },
+        );
+        if (driven.type === 'gave-up') throw failed(givenUp(way, driven.because, this.#system.nowMs()));
+        last = this.#leg(way, driven.flight, driven.value, failed);
+        return last;
+      },
+      committed: () => {
+        isAnswered = true;
+        this.#emit({ type: 'request-answered', ...this.#tally(way), target: last?.target ?? '' });
+      },
+      resumed: ({ from, to, mode }, deliveredCharacters) => {
+        const { attempts: _, tookMs: __, ...names } = this.#tally(way);
+        this.#emit({ type: 'request-resumed', ...names, from, to, mode, deliveredCharacters });
+      },
+    };
+  }
+
+  #resume(
+    target: CheckedTarget,
+    asked: ChatRequest,
+    delivered: Delivered | undefined,
+    call: Call,
+    wire: Wire,
+  ): Promise<Resumed> {
+    const { provider } = target;
+    const prefill = (target.prefill ?? provider.prefill ?? false) && !this.#refusesPrefill.has(target);
+    return resume(asked, delivered, {
+      // A thought of the model's own would have to come before it.
+      prefill: prefill && !thinks(asked) && asked.maxReasoningTokens === undefined,
+      stream: (request) => provider.stream(request, call),
+      explain: (error) => this.#explain(target, error, wire),
+      refusesPrefill: () => this.#refusesPrefill.add(target),
+    });
+  }
+
+  #leg(way: Way, flight: Flight<Resumed>, value: Resumed, failed: (error: RouterError) => RouterError): Leg {
     const { journal, callerSignal } = way;
-    const { target } = flight.attempt;
-    const { health, timeoutsMs } = this.#pool.members[target] as Member;
-    try {
-      yield* relayStream(opened, {
+    const { target: i } = flight.attempt;
+    const target = targetAt(this.#route, i);
+    const { health, timeoutsMs } = this.#pool.members[i] as Member;
+    // Also while nobody waits for the next event: a caller who leaves stops the vendor at once.
+    callerSignal?.addEventListener('abort', flight.stop);
+    if (callerSignal?.aborted) flight.stop();
+    return {
+      target: target.id,
+      attempt: flight.attempt,
+      asked: value.asked,
+      opened: value,
+      seam: value.seam,
+      events: relayStream(value, {
         flight,
         journal,
         callerSignal,
@@ -291,13 +360,14 @@ export class Route {
         system: this.#system,
         pace: health.pace,
         explain: (error) => this.#explain(target, error, flight.wire),
-      });
-    } catch (error) {
-      throw error instanceof BrokeOff ? brokenOff(way, target, error.failure, this.#system.nowMs()) : error;
-    } finally {
-      callerSignal?.removeEventListener('abort', flight.stop);
-      this.#completed(way, flight);
-    }
+      }),
+      reject: (failure) => journal.brokeOff(flight.attempt, failure),
+      brokenOff: (failure) => failed(brokenOff(way, i, failure, this.#system.nowMs())),
+      close: (usage = flight.attempt.usage) => {
+        callerSignal?.removeEventListener('abort', flight.stop);
+        this.#completed(way, flight, usage);
+      },
+    };
   }
 
   /** Asks one target that nobody asks for, as little as it takes to see an answer begin. */
@@ -332,9 +402,8 @@ export class Route {
   }
 
   /** A provider's own explanation must not be able to fail the request. */
-  #explain(i: number, error: unknown, wire: Wire): Failure {
-    if (error instanceof WrongVectors) return error.failure;
-    const { provider, vendor } = targetAt(this.#route, i);
+  #explain({ provider, vendor }: CheckedTarget, error: unknown, wire: Wire): Failure {
+    if (error instanceof WrongVectors || error instanceof BrokeOff) return error.failure;
     try {
       const failure = provider.explain(error, wire);
       if (failure?.kind in FAILURE_RULES) return failure;
@@ -345,8 +414,8 @@ export class Route {
   }
 
   /** Says so where the whole answer is there; it may be there although its caller has left. */
-  #completed(way: Way, { attempt }: Flight<unknown>): void {
-    const { target, finished, outcome, usage } = attempt;
+  #completed(way: Way, { attempt }: Flight<unknown>, usage = attempt.usage): void {
+    const { target, finished, outcome } = attempt;
     if (!finished || (outcome?.type === 'failed' && outcome.failure.kind !== 'aborted')) return;
     const { id } = targetAt(this.#route, target);
     this.#emit({ type: 'request-completed', ...this.#tally(way), target: id, ...(usage !== undefined && { usage }) });
@@ -400,7 +469,7 @@ interface Mode {
   readonly streaming: boolean;
 }
 
-type Ask<T> = (target: CheckedTarget, call: Call, heard: (hasContent: boolean) => void) => Promise<T>;
+type Ask<T> = (target: CheckedTarget, call: Call, heard: (hasContent: boolean) => void, wire: Wire) => Promise<T>;
 
 /** What a request is going to take, whatever it is for. */
 interface Demands extends Pick<Course, 'need' | 'reasoning' | 'prompts'>, Pick<Way, 'gaps' | 'lacks'> {

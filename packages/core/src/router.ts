@@ -6,7 +6,7 @@ import type { ChatEvent } from './decide/response.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { Explanation } from './explanation.ts';
-import { type CallOptions, type ChatAnswer, type EmbeddingAnswer, Route } from './route.ts';
+import { type CallOptions, type ChatAnswer, type EmbeddingAnswer, Route, type StreamOptions } from './route.ts';
 import { realSystem } from './run/system.ts';
 import type { RouteSnapshot } from './snapshot.ts';
 import { spacesOf } from './space.ts';
@@ -22,9 +22,10 @@ export interface Router {
   chat(route: string, request: ChatRequest, options?: CallOptions): Promise<ChatAnswer>;
   /**
    * Asks for a stream: `for await (const event of router.stream('chat', request))`. It throws a RouterError before the
-   * first event when no target answered, and in its middle when the answer broke off. Leaving the loop stops the vendor.
+   * first event when no target answered, and in its middle when the answer broke off and the route's `recovery` could not
+   * mend it. Leaving the loop stops the vendor.
    */
-  stream(route: string, request: ChatRequest, options?: CallOptions): ChatStream;
+  stream(route: string, request: ChatRequest, options?: StreamOptions): ChatStream;
   /**
    * Asks for one vector for each input, of a route whose targets declare a vector space (`space`). It falls back within that
    * space and never into another; vectors that cannot be right, by their number or their length, are a failure like any other.
@@ -44,7 +45,10 @@ export interface Router {
 }
 
 export interface ChatStream extends AsyncIterable<ChatEvent> {
-  /** Resolves at the first content, before any event is handed out; rejects when no target answered. */
+  /**
+   * Resolves at the first content that is shown, before any event is handed out, or where the route's `recovery` is `buffer`
+   * when the answer is whole; rejects when no target answered.
+   */
   readonly opened: Promise<Served>;
 }
 
@@ -67,13 +71,15 @@ export const createRouter = (config: RouterConfig): Router => {
   return {
     chat: async (route, request, options = {}) => find(route).chat(request, options),
     embed: async (route, request, options = {}) => find(route).embed(request, options),
-    stream(route, request, { signal, deadlineMs } = {}) {
+    stream(route, request, { signal, deadlineMs, forwards } = {}) {
       // Ours, so that leaving the loop is leaving in every phase: also while the next event, or the first, is awaited.
       const caller = new AbortController();
       const leave = (): void => caller.abort();
       if (signal?.aborted) leave();
       signal?.addEventListener('abort', leave);
-      const opening = Promise.resolve().then(() => find(route).open(request, { signal: caller.signal, deadlineMs }));
+      const opening = Promise.resolve().then(() =>
+        find(route).open(request, { signal: caller.signal, deadlineMs, forwards }),
+      );
       const opened = opening.then(({ served }) => served);
       // Whoever iterates gets the error there; nobody has to look at `opened`.
       opened.catch(() => signal?.removeEventListener('abort', leave));

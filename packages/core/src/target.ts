@@ -42,6 +42,13 @@ export interface TargetOptions {
   /** Settings laid over those of every request to this target. */
   readonly params?: ChatSettings;
   /**
+   * Whether the model goes on from an assistant's turn that the request ends with, when it is to carry on with an answer
+   * that broke off elsewhere; others are asked to in words. Set it for a server such as vLLM that takes
+   * `continue_final_message`. A model that refuses is asked in words from then on. Default: true at Anthropic, false
+   * elsewhere.
+   */
+  readonly prefill?: boolean;
+  /**
    * What to do with a request that this vendor cannot wholly express: skip the target, or leave the field out and say
    * so in the trace. Default: `skip`.
    */

@@ -1,4 +1,5 @@
 import type { CheckedRoute, CheckedTarget } from './config.ts';
+import type { Attempt } from './decide/attempt.ts';
 import type { Course } from './decide/course.ts';
 import type { Failure } from './decide/failure.ts';
 import type { GiveUp } from './decide/plan.ts';
@@ -7,7 +8,6 @@ import type { Lack } from './decide/requirements.ts';
 import { has } from './decide/strategy.ts';
 import { type AttemptReport, RouterError, type SkippedTarget } from './errors.ts';
 import type { Gap } from './provider.ts';
-import type { Flight } from './run/drive.ts';
 import { isCallersOwn, type Journal } from './run/journal.ts';
 import { nameOf, type TargetName } from './snapshot.ts';
 import { unfitFor, wrongRouteFor } from './space.ts';
@@ -39,7 +39,7 @@ export interface Served {
   readonly tookMs: number;
 }
 
-export const servedBy = (way: Way, { attempt }: Flight<unknown>, nowMs: number): Served => {
+export const servedBy = (way: Way, attempt: Attempt, nowMs: number): Served => {
   const { requestId, route, journal, course } = way;
   return {
     requestId,

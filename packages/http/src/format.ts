@@ -27,6 +27,8 @@ export interface FormatCall {
   /** What the body names as its model; a route, where the path names none. */
   readonly model: string | undefined;
   readonly stream: boolean;
+  /** Whether the caller gets an event of a stream to see. Where it is left out, all of them are shown. */
+  readonly forwards?: ((event: ChatEvent) => boolean) | undefined;
   /** The body of a plain answer. What came in this format goes out as it came. */
   printAnswer(answer: ChatAnswer): string;
   /**

@@ -201,8 +201,8 @@ const streamed = async (
   signal.addEventListener('abort', leave);
   if (signal.aborted) leave();
   try {
-    const stream = router.stream(route, call.request, { signal: caller.signal });
-    // Nothing is sent before this: until a target has produced content, the status is still open.
+    const stream = router.stream(route, call.request, { signal: caller.signal, forwards: call.forwards });
+    // Nothing is sent before this: until a target has produced something to show, the status is still open.
     const served = await stream.opened;
     const chunks = call.printStream(stream, served);
     const stop = (): void => {

@@ -49,6 +49,8 @@ export interface Attempt {
   /** The vendor has said that the answer is whole. */
   finished: boolean;
   endedAtMs: number | undefined;
+  /** It outlives what it was made for, to tell whether its target is back: nobody waits for it. */
+  aside: boolean;
   /** Undefined while it runs. */
   outcome: Outcome | undefined;
 }
@@ -93,6 +95,7 @@ export const newAttempt = (
   usage: undefined,
   finished: false,
   endedAtMs: undefined,
+  aside: false,
   outcome: undefined,
 });
 

@@ -20,8 +20,8 @@ export interface Course {
   /** The model will think first, and may be silent for long. */
   readonly reasoning: boolean;
   readonly startedAtMs: number;
-  /** The instant the caller stops waiting for content. */
-  readonly deadlineAtMs: number;
+  /** The instant the caller stops waiting for content. Where an answer broke off, the next target gets as long anew. */
+  deadlineAtMs: number;
   /** A bit for each target that can express the request, and lacks nothing of what it requires. */
   readonly able: number;
   /** Of these, the ones whose context window looks too small: asked only when nobody else is left. */
@@ -39,3 +39,15 @@ export interface Course {
   /** Oldest first. */
   readonly attempts: Attempt[];
 }
+
+/**
+ * After an answer broke off, its request is put to others: they have as long as the first had, and whoever has failed is
+ * not asked again. One that was stopped since another answered first has not failed.
+ */
+export const reopen = (course: Course, nowMs: number, lengthMs: number): void => {
+  course.deadlineAtMs = nowMs + lengthMs;
+  course.tried = 0;
+  for (const { target, outcome } of course.attempts) {
+    if (outcome?.type !== 'failed' || outcome.failure.kind !== 'aborted') course.tried |= 1 << target;
+  }
+};

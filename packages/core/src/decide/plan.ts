@@ -40,6 +40,7 @@ export const nextStep = (course: Course, pool: Pool, nowMs: number, dice: Dice):
   let wakeAtMs = Number.POSITIVE_INFINITY;
   for (const attempt of course.attempts) {
     const { outcome } = attempt;
+    if (attempt.aside) continue;
     if (outcome?.type === 'answered') return { type: 'answer', attempt };
     if (outcome !== undefined) {
       const { next } = FAILURE_RULES[outcome.failure.kind];

@@ -34,9 +34,21 @@ export interface ChatRequest {
   readonly extra?: Readonly<Record<string, unknown>>;
   /** The request as it came. */
   readonly source?: Source;
+  /**
+   * Set by the router where the model is to carry on with an answer that broke off elsewhere. Its turns are at the end of
+   * `messages`, and of the body of `source`, already: a provider looks at this only where its vendor wants more to be said.
+   */
+  readonly continuation?: Continuation;
   /** What single targets are asked instead, by the id of the target or the name of its model; the id wins. */
   readonly overrides?: Readonly<Record<string, Omit<ChatRequest, 'overrides'>>>;
 }
+
+/** How a model is asked to carry on with an answer. */
+export type Continuation =
+  /** `text` is the beginning of the model's own turn, which the request ends with. */
+  | { readonly how: 'prefill'; readonly text: string }
+  /** `text` is the model's last turn, and the user asks it to go on, beginning with the words of `anchor`. */
+  | { readonly how: 'instruction'; readonly text: string; readonly anchor: string };
 
 /** A wire format that callers and vendors share, so that bodies can pass through. */
 export type WireFormat = 'openai-chat' | 'openai-responses' | 'anthropic-messages';
@@ -49,7 +61,10 @@ export interface Source {
 }
 
 /** The settings of a request: all of it but what was said. A target's `params` are laid over these. */
-export type ChatSettings = Omit<ChatRequest, 'messages' | 'showReasoning' | 'extra' | 'source' | 'overrides'>;
+export type ChatSettings = Omit<
+  ChatRequest,
+  'messages' | 'showReasoning' | 'extra' | 'source' | 'overrides' | 'continuation'
+>;
 
 export type Message = SystemMessage | UserMessage | AssistantMessage | ToolMessage;
 

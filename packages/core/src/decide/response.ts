@@ -35,6 +35,8 @@ export interface Usage {
   readonly cacheWriteInputTokens?: number;
   /** The part of the output that went into thinking. */
   readonly reasoningTokens: number;
+  /** Some of it was counted here, since a vendor whose answer broke off had not told what it took. */
+  readonly isEstimate?: true;
 }
 
 /**
@@ -64,7 +66,10 @@ type ChatEventBody =
   | { readonly type: 'unknown'; readonly name: string }
   | { readonly type: 'finish'; readonly reason: FinishReason; readonly stopSequence?: string }
   | { readonly type: 'usage'; readonly usage: Usage }
-  /** Another target takes over. What follows carries no bytes and no second `start`: it goes on in the text (`continue`), or says the answer anew (`restart`). */
+  /**
+   * Another target answers from here on, since the stream of the one before broke: it carries on with the text so far, or
+   * begins anew, and then nothing of what came before counts. No second `start` and no `bytes` follow. By target ids.
+   */
   | { readonly type: 'seam'; readonly mode: 'continue' | 'restart'; readonly from: string; readonly to: string }
   /** Lifecycle frames, pings, markers: they prove a connection, not progress. */
   | { readonly type: 'other' };

@@ -4,7 +4,7 @@ import type { Need } from './health/allowance.ts';
 import type { ChatRequest, ChatSettings, FilePart, UserPart } from './request.ts';
 
 // All of this is estimated: no vendor publishes the tokenizers of all its models, and the largest of those that are known
-// weigh megabytes. Where a vendor says how many tokens a prompt had, that is learned (health/context.ts).
+// weigh megabytes. Where a vendor says how many tokens a prompt had, that is learned (health/learned-window.ts).
 
 /** What a prompt holds, found in one walk over it. */
 export interface Contents {

@@ -97,6 +97,8 @@ const connect = (client: AnthropicClient, model: string, params: ChatSettings | 
     model,
     // A function that fetches keys, or a profile, tells nothing before the first request.
     account: { endpoint: client.baseURL, credential: client.apiKey ?? client.authToken ?? 'supplied' },
+    // Of the models of 2026 some refuse it: those are asked in words from then on.
+    prefill: true,
     gaps: (request) => gaps(request, params),
     async send(request, call) {
       const text = await (await ask(request, false, call)).text();

@@ -15,6 +15,19 @@ import { fitSchema, OPENAI_STRICT, type SchemaDialect } from './json-schema.ts';
 
 // What OpenAI's two APIs, Chat Completions and Responses, have in common: words, bodies and errors.
 
+/**
+ * OpenAI's models do not go on from a turn of theirs that is not finished. Those of others do, and want to be told: Mistral
+ * and DeepSeek with the turn, vLLM and SGLang beside it.
+ */
+export const withPrefill = (body: Body, baseURL: string): Body => {
+  const { messages } = body;
+  if (!/\/\/[^/]*(mistral\.ai|deepseek\.com)/.test(baseURL)) {
+    return { ...body, continue_final_message: true, add_generation_prompt: false };
+  }
+  if (!Array.isArray(messages)) return body;
+  return { ...body, messages: messages.with(-1, { ...messages.at(-1), prefix: true }) };
+};
+
 /** Hears of everything that a translation leaves out, so that gaps and body cannot tell different stories. */
 export type LeaveOut = (gap: Gap) => void;
 

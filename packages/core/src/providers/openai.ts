@@ -29,6 +29,7 @@ import {
   toEffort,
   toStrict,
   withKnownThinking,
+  withPrefill,
 } from './openai-words.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
@@ -93,8 +94,9 @@ const connectChat = (client: OpenAI, model: string, params: ChatSettings | undef
       delete body.stream_options;
     }
     if (stream && !passesThrough(request)) body.stream_options = { include_usage: true };
+    const said = request.continuation?.how === 'prefill' ? withPrefill(body, client.baseURL) : body;
     return client.chat.completions
-      .create(body as unknown as OpenAI.ChatCompletionCreateParams, {
+      .create(said as unknown as OpenAI.ChatCompletionCreateParams, {
         signal,
         maxRetries: 0,
         timeout: NO_SDK_TIMEOUT_MS,

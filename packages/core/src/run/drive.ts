@@ -23,7 +23,7 @@ export interface Job<T> {
    * Resolves at the first content of a stream, or with the whole of a plain answer. Where that is streamed upstream, `heard`
    * is told of each of its events.
    */
-  call(target: number, call: Call, heard: (hasContent: boolean) => void): Promise<T>;
+  call(target: number, call: Call, heard: (hasContent: boolean) => void, wire: Wire): Promise<T>;
   explain(target: number, error: unknown, wire: Wire): Failure;
   pausesOf(target: number): Pauses;
 }
@@ -93,7 +93,9 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
     // However it ends, its end is told here: by its abort, or below.
     controller.signal.addEventListener('abort', () => journal.over(attempt), { once: true });
     wire
-      .follow(() => job.call(step.target, { signal: controller.signal }, (hasContent) => heard(flight, hasContent)))
+      .follow(() =>
+        job.call(step.target, { signal: controller.signal }, (hasContent) => heard(flight, hasContent), wire),
+      )
       .then(
         (value) => {
           flight.value = value;
@@ -175,6 +177,7 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
       }
       const leftMs = expiresAtMs - system.nowMs();
       const why = flight.attempt.cutShort ? 'cut-short' : 'no-content';
+      flight.attempt.aside = true;
       const stop = system.schedule(leftMs, () => cancel(flight, expired(why, expiresAtMs - startedAtMs)));
       flight.onEnd = () => {
         stop();

@@ -21,21 +21,45 @@ export interface OpenedStream {
 export const openStream = async (events: AsyncIterable<ChatEvent>): Promise<OpenedStream> => {
   const iterator = events[Symbol.asyncIterator]();
   const held: ChatEvent[] = [];
+  let bytes = 0;
   for (;;) {
     const { done, value } = await iterator.next();
     if (done) return { held, rest: undefined };
     held.push(value);
     if (isContent(value)) return { held, rest: iterator };
+    bytes += sizeOfEvent(value);
+    if (bytes > MOST_HELD_BYTES) throw new BrokeOff(TOO_MUCH_HELD);
   }
+};
+
+/** A vendor that sends more without content does not send an answer. */
+export const MOST_HELD_BYTES: number = 256 * 1024;
+
+export const TOO_MUCH_HELD: Failure = {
+  kind: 'broken',
+  message: `no content within ${MOST_HELD_BYTES / 1024} KiB of its stream`,
+};
+
+/** What an event without bytes or text takes up, about, in bytes. */
+const BARE_EVENT_BYTES = 64;
+
+/** What it takes to hold an event back, about, in bytes. */
+export const sizeOfEvent = (event: ChatEvent): number => {
+  if (event.bytes !== undefined) return event.bytes.byteLength;
+  if (event.type === 'tool-call') return BARE_EVENT_BYTES + event.arguments.length;
+  return 'text' in event ? BARE_EVENT_BYTES + event.text.length : BARE_EVENT_BYTES;
 };
 
 /** What `relayStream` throws: the answer had begun, and broke off. */
 export class BrokeOff extends Error {
   readonly failure: Failure;
+  /** The vendor had said why it finished: all that is missing may be bookkeeping. */
+  readonly finished: boolean;
 
-  constructor(failure: Failure) {
+  constructor(failure: Failure, finished = false) {
     super(failure.message);
     this.failure = failure;
+    this.finished = finished;
   }
 }
 
@@ -66,7 +90,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     over = true;
     journal.brokeOff(attempt, failure);
     abortLater(flight.controller);
-    return new BrokeOff(failure);
+    return new BrokeOff(failure, attempt.finished);
   };
   try {
     // Once for the stream: a quantile is too dear for each event.

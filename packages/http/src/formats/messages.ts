@@ -823,6 +823,8 @@ export const messages: Format = {
     return {
       ...call,
       printAnswer: (answer) => printAnswer(answer, call),
+      // Thoughts that the caller did not ask for are not shown; what passes through is.
+      forwards: ({ type, bytes }) => type !== 'reasoning' || call.showsThinking || bytes !== undefined,
       printStream: (events, served) => printStream(events, call, served),
     };
   },
