@@ -89,6 +89,8 @@ export type Act =
   | {
       readonly answerAfterMs: number;
       readonly thenEvents?: readonly StreamAct[];
+      /** All of a stream but its start, in place of a first content and `thenEvents`. */
+      readonly says?: (request: ChatRequest) => readonly StreamAct[];
       readonly headers?: Headers;
       /** Of a plain answer. */
       readonly usage?: Usage;
@@ -100,12 +102,13 @@ export type Act =
 type Headers = Readonly<Record<string, string>>;
 
 /** What happens in a stream after its first content. */
-type StreamAct = { readonly afterMs: number; readonly event: ChatEvent } | { readonly fail: Failure } | 'hang';
+export type StreamAct = { readonly afterMs: number; readonly event: ChatEvent } | { readonly fail: Failure } | 'hang';
 
 export interface Scripted {
   readonly target: (options?: TargetOptions & { readonly credential?: string }) => TargetSpec;
-  /** When calls came in. */
+  /** When calls came in, and what they asked. */
   readonly callsAtMs: number[];
+  readonly requests: ChatRequest[];
   /** When calls were aborted. */
   readonly abortsAtMs: number[];
   act: Act;
@@ -116,6 +119,7 @@ export const scripted = (world: World, name: string, act: Act = { answerAfterMs:
   const script: Scripted = {
     act,
     callsAtMs: [],
+    requests: [],
     abortsAtMs: [],
     target: ({ credential = name, ...options } = {}) => ({
       vendor: name,
@@ -132,15 +136,17 @@ const provider = (world: World, script: Scripted, name: string, model: string, c
   model,
   account: { endpoint: name, credential },
   gaps: (request: ChatRequest) => (request.seed === undefined ? [] : [{ what: 'seed' }]),
-  async send(_, call) {
+  async send(request, call) {
+    script.requests.push(request);
     const { usage } = await perform(world, script, call);
     return { id: 'id', model, text: name, toolCalls: [], finishReason: 'stop', ...(usage !== undefined && { usage }) };
   },
-  async *stream(_, call) {
+  async *stream(request, call) {
+    script.requests.push(request);
     const act = await perform(world, script, call);
     yield { type: 'start', id: 'id', model };
-    yield { type: 'text', text: name };
-    for (const next of act.thenEvents ?? [{ afterMs: 10, event: { type: 'finish', reason: 'stop' } }]) {
+    if (act.says === undefined) yield { type: 'text', text: name };
+    for (const next of act.says?.(request) ?? act.thenEvents ?? [{ afterMs: 10, event: FINISH }]) {
       if (next === 'hang') await forever(world, script, call, false);
       else if ('fail' in next) throw new Told(next.fail);
       else {
@@ -159,6 +165,8 @@ const provider = (world: World, script: Scripted, name: string, model: string, c
   explain: (error) =>
     error instanceof Told ? error.failure : { kind: 'broken', message: `${name} threw ${String(error)}` },
 });
+
+const FINISH: ChatEvent = { type: 'finish', reason: 'stop' };
 
 class Told extends Error {
   readonly failure: Failure;

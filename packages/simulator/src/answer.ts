@@ -1,6 +1,7 @@
 import type { Embedding } from './embedding.ts';
 import { instanceOf } from './instance.ts';
 import type { JsonObject } from './json.ts';
+import { carryOn, hearingOf, type Manners } from './manners.ts';
 import type { VendorName } from './vendor.ts';
 
 /** One entry of a conversation, the same for all vendors. */
@@ -36,6 +37,8 @@ export interface Question {
   readonly streamUsage: boolean;
   /** Set where vectors are asked for, and no answer. */
   readonly embed?: Embedding;
+  /** The field that says that the model's own turn at the end is open, which not every server of a format knows. */
+  readonly openTurn?: string | undefined;
 }
 
 /** `filtered`: the vendor declined. `refused`: the model says why it will not. `unsaid`: the answer never says why it ended, which is a fault. */
@@ -98,17 +101,22 @@ const cachedTokensOf = (prompt: string, remembered: readonly string[]): number =
  *
  * It calls a tool when it is forced to or when the last user text names one ("weather" is enough for a tool whose name
  * has it), two at once when that text says "twice"; quotes what a tool returned; fills in a schema, or refuses to where
- * that text says "refuse" and the vendor has a word for it; and otherwise says
- * one sentence with the user's own words in it. `maxOutputTokens` cuts text, as does a stop sequence; tool calls are
- * never cut.
+ * that text says "refuse" and the vendor has a word for it; and otherwise says one sentence with the user's own words in
+ * it. Where its answer is there in part, at the end of the conversation or before a user who asks it to carry on, it says
+ * what is left of it, as its manners are. `maxOutputTokens` cuts text, as does a stop sequence; tool calls are never cut.
  */
-export const answerTo = (vendor: VendorName, question: Question, remembered: readonly string[] = []): Answer => {
+export const answerTo = (
+  vendor: VendorName,
+  question: Question,
+  remembered: readonly string[] = [],
+  manners: Manners = {},
+): Answer => {
   const { model, reasoning, maxOutputTokens = Number.POSITIVE_INFINITY } = question;
   if (question.embed !== undefined) return answerOfVectors(model, question.embed);
   const prompt = promptOf(question);
   const thought = cut(reasoning === 'none' ? '' : THOUGHT, maxOutputTokens);
   const room = maxOutputTokens - tokensOf(thought);
-  const choice = (i: number): Choice => choose(vendor, question, i, room);
+  const choice = (i: number): Choice => choose(vendor, question, i, room, manners);
   const choices: [Choice, ...Choice[]] = [choice(0)];
   while (choices.length < question.choices) choices.push(choice(choices.length));
   const reasoningTokens = tokensOf(thought);
@@ -169,11 +177,14 @@ export const piecesOf = (text: string): readonly Piece[] => {
 
 const THOUGHT = 'The user says something, and I am to make up an answer.';
 
-const choose = (vendor: VendorName, question: Question, index: number, room: number): Choice => {
+const choose = (vendor: VendorName, asked: Question, index: number, room: number, manners: Manners): Choice => {
+  const hearing = hearingOf(asked.turns);
+  const question = hearing === undefined ? asked : { ...asked, turns: hearing.turns };
   const toolCalls = callsFor(question);
   if (toolCalls.length > 0) return { text: '', toolCalls, finish: 'tool-calls', stoppedBy: undefined };
   if (refuses(vendor, question)) return { text: REFUSAL, toolCalls: [], finish: 'refused', stoppedBy: undefined };
-  const text = textFor(vendor, question, index);
+  const whole = textFor(manners.speaker ?? `${vendor}/${question.model}`, question, index);
+  const text = hearing === undefined ? whole : carryOn(whole, hearing, manners);
   const stop = firstStop(text, question.stop);
   const upToStop = stop === undefined ? text : text.slice(0, text.indexOf(stop));
   const upToLimit = cut(upToStop, room);
@@ -210,7 +221,7 @@ const callsFor = ({ tools, toolChoice, turns, parallelToolCalls }: Question): Ch
 const isMentioned = (tool: string, text: string): boolean =>
   text.includes(tool) || (text.includes('weather') && tool.includes('weather'));
 
-const textFor = (vendor: VendorName, { model, turns, format }: Question, index: number): string => {
+const textFor = (speaker: string, { turns, format }: Question, index: number): string => {
   if (format.type === 'schema') return JSON.stringify(instanceOf(format.schema));
   const results = resultsAtEnd(turns);
   const heard =
@@ -218,7 +229,7 @@ const textFor = (vendor: VendorName, { model, turns, format }: Question, index: 
   const images = turns.reduce((sum, turn) => sum + turn.images, 0);
   const seen = images === 0 ? '' : ` It was shown ${images} image${images === 1 ? '' : 's'}.`;
   const which = index === 0 ? '' : ` This is choice ${index + 1}.`;
-  const sentence = `${vendor}/${model} (simulated) ${heard}.${seen}${which} ${REMARK}`;
+  const sentence = `${speaker} (simulated) ${heard}.${seen}${which} ${REMARK}`;
   return format.type === 'json' ? JSON.stringify({ answer: sentence }) : sentence;
 };
 

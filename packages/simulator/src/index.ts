@@ -9,6 +9,7 @@ export {
   type RetryAfter,
 } from './fault.ts';
 export type { RateLimit } from './limit.ts';
+export type { Manners } from './manners.ts';
 export { type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts';
 export {
   type CallOutcome,

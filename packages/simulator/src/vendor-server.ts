@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { answerTo, promptOf } from './answer.ts';
+import { answerTo, promptOf, type Question } from './answer.ts';
 import { seededDice } from './dice.ts';
 import { type FaultEffect, type FaultState, parseFault, strike } from './fault.ts';
 import { parseJson } from './json.ts';
 import { fullBuckets, take } from './limit.ts';
 import { listen } from './listener.ts';
+import type { Manners } from './manners.ts';
 import { play } from './play.ts';
 import { answerScript, errorScript, faultScript, isHarmless, type Script } from './script.ts';
 import {
@@ -17,7 +18,7 @@ import {
   type SimulatedVendor,
   type VendorOptions,
 } from './vendor.ts';
-import { Rejection, type Stamp, type Wire, type WireRequest } from './wire.ts';
+import { type Problem, Rejection, type Stamp, type Wire, type WireRequest } from './wire.ts';
 
 /** How many calls and requests are kept. */
 const KEPT = 50;
@@ -35,6 +36,7 @@ export interface RunningVendor extends SimulatedVendor {
 /** A vendor that serves its wire format over HTTP until it is closed. */
 export const startVendor = async (wire: Wire, options: VendorOptions, seed: number): Promise<RunningVendor> => {
   const model = { ...QUICK, ...options };
+  const manners: Manners = { prefill: wire.name === 'openai' ? 'anew' : 'continues', ...options };
   // Dice of their own, so that how often a fault strikes does not depend on how latencies are drawn.
   const paceDice = seededDice(seed);
   const faultDice = seededDice(seed + 1);
@@ -59,7 +61,8 @@ export const startVendor = async (wire: Wire, options: VendorOptions, seed: numb
     try {
       const question = wire.read(request);
       record.stream = question.stream;
-      const answer = answerTo(wire.name, question, remembered);
+      checkManners(question, manners);
+      const answer = answerTo(wire.name, question, remembered, manners);
       const { inputTokens, outputTokens } = answer.usage;
       const window = options.contextWindow ?? Number.POSITIVE_INFINITY;
       if (inputTokens > window) throw new Rejection(wire.tooLong({ window, tokens: inputTokens }));
@@ -141,6 +144,24 @@ export const startVendor = async (wire: Wire, options: VendorOptions, seed: numb
     },
     close: () => listener.close(),
   };
+};
+
+/** What not every model of a format takes. */
+const checkManners = ({ turns, openTurn }: Question, { prefill }: Manners): void => {
+  if (openTurn !== undefined && prefill !== 'continues') {
+    throw new Rejection({
+      status: 400,
+      message: `Unrecognized request argument supplied: ${openTurn}`,
+      param: openTurn,
+    });
+  }
+  if (prefill === 'refuses' && turns.at(-1)?.role === 'assistant') throw new Rejection(NO_PREFILL);
+};
+
+/** Anthropic's words, of the models that have come to think for themselves. */
+const NO_PREFILL: Problem = {
+  status: 400,
+  message: 'This model does not support assistant message prefill. The conversation must end with a user message.',
 };
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };

@@ -1,6 +1,7 @@
 import { type Dice, drawNormal } from './dice.ts';
 import type { Fault, FaultKind } from './fault.ts';
 import type { RateLimit } from './limit.ts';
+import type { Manners } from './manners.ts';
 
 export const VENDOR_NAMES = ['openai', 'anthropic', 'cohere', 'google'] as const;
 
@@ -18,7 +19,7 @@ export interface VendorModel {
   readonly tokensPerSecond: number;
 }
 
-export interface VendorOptions extends Partial<VendorModel> {
+export interface VendorOptions extends Partial<VendorModel>, Manners {
   /** The port to listen on; 0, the default, takes a free one. */
   readonly port?: number;
   /** Limits answered with the vendor's own 429; none by default. */

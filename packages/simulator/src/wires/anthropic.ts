@@ -319,6 +319,10 @@ const readMessages = (value: unknown): readonly Turn[] => {
       );
     }
   }
+  const last = messages.at(-1);
+  if (last?.role === 'assistant' && /\s$/.test(last.said.at(-1)?.turn.text ?? '')) {
+    reject('messages: final assistant content cannot end with trailing whitespace');
+  }
   return messages.flatMap(({ said }) => said.map(({ turn }) => turn));
 };
 

@@ -260,7 +260,8 @@ const readMessages = (value: unknown): readonly Turn[] => {
     if (content === undefined && calls.length === 0) {
       reject(`invalid request: ${path} must have either content or tool_calls`);
     }
-    return { role, images: 0, text: [content ?? '', toolPlan ?? '', ...calls.map(({ text }) => text)].join(' ') };
+    const said = [content, toolPlan, ...calls.map(({ text }) => text)];
+    return { role, images: 0, text: said.filter((text) => text !== undefined).join(' ') };
   });
 };
 

@@ -202,9 +202,13 @@ const PARAMETERS = new Set([
   'temperature', 'tool_choice', 'tools', 'top_logprobs', 'top_p', 'user', 'verbosity', 'web_search_options',
 ]);
 
+/** With these vLLM is told that the last turn is open. OpenAI knows neither. */
+const OPEN_TURN = ['continue_final_message', 'add_generation_prompt'];
+
 const readBody = (body: JsonObject): Question => {
   for (const field of Object.keys(body)) {
-    if (!PARAMETERS.has(field)) reject(`Unrecognized request argument supplied: ${field}`, field, 'unknown_parameter');
+    if (!PARAMETERS.has(field) && !OPEN_TURN.includes(field))
+      reject(`Unrecognized request argument supplied: ${field}`, field, 'unknown_parameter');
   }
   const turns = readMessages(body.messages);
   const tools = optional(body.tools, readTools) ?? [];
@@ -239,6 +243,7 @@ const readBody = (body: JsonObject): Question => {
     reasoning: effort === undefined || effort === 'none' ? 'none' : 'hidden',
     choices: number('n', 1, 128, true) ?? 1,
     streamUsage: streamOptions?.include_usage === true,
+    openTurn: OPEN_TURN.find((field) => field in body),
   };
 };
 
