@@ -33,9 +33,9 @@ describe('imports point one way', () => {
       /^(packages\/core\/src\/decide\/|tokenx$)/,
     ],
     [
-      'run/ imports decide/, the contracts of providers and ranks, events and errors',
+      'run/ imports decide/, the contracts of providers and ranks, events and errors, and a count of tokens',
       'packages/core/src/run/*.ts',
-      /^(packages\/core\/src\/(decide|run)\/|packages\/core\/src\/(provider|rank|events|errors)\.ts$|node:)/,
+      /^(packages\/core\/src\/(decide|run)\/|packages\/core\/src\/(provider|rank|events|errors)\.ts$|node:|tokenx$)/,
     ],
     [
       'what is above run/ imports it, decide/ and the contracts, and no vendor',

@@ -152,7 +152,7 @@ describe('before the caller has seen anything', () => {
 
   test('who sends and sends without content is broken, before and behind the first sign of life', async () => {
     const { world, a, b, stream } = story('error');
-    const other: StreamAct = { afterMs: 0, event: { type: 'other', bytes: new Uint8Array(100 * 1024) } };
+    const other: StreamAct = { afterMs: 0, event: { type: 'other', bytes: new Uint8Array(400 * 1024) } };
     a.act = tells(other, other, other, say(WHOLE), finish);
     b.act = tells(think('Hm.'), other, other, other, say(WHOLE), finish);
     const answer = stream(hello, hidesThoughts);
@@ -206,6 +206,34 @@ describe('continue', () => {
     });
     expect(typesOf(events).filter((type) => type === 'request-answered')).toHaveLength(1);
     expect(world.pendingTimers).toBe(0);
+  });
+
+  test('no bytes follow the seam: they would be those of another answer', async () => {
+    const { world, a, b, stream } = story('continue');
+    const bytes = new Uint8Array(1);
+    a.act = tells({ afterMs: 0, event: { type: 'text', text: TALE, bytes } }, broken);
+    b.act = tells(
+      { afterMs: 0, event: { type: 'text', text: END, bytes } },
+      { afterMs: 0, event: { type: 'finish', reason: 'stop', bytes } },
+    );
+    const got = await world.run(read(stream()));
+    expect(got.events.map((event) => [event.type, 'bytes' in event])).toEqual([
+      ['start', false],
+      ['text', true],
+      ['seam', false],
+      ['text', false],
+      ['finish', false],
+      ['usage', false],
+    ]);
+  });
+
+  test('what only bytes could tell is not left out in silence: the next target is asked', async () => {
+    const { world, a, b, stream } = story('continue');
+    a.act = tells(say(TALE), broken);
+    b.act = tells(say(END.slice(0, 9)), { afterMs: 0, event: { type: 'unknown', name: 'search' } }, finish);
+    const got = await world.run(read(stream()));
+    expect(got.text).toBe(WHOLE);
+    expect(seams(got)).toEqual(['continue a/m → b/m', 'continue b/m → c/m']);
   });
 
   test('at every character of the text', async () => {
@@ -516,8 +544,8 @@ describe('restart', () => {
   });
 
   test('again, when the next one breaks as well; one of which nothing was seen needs no signal', async () => {
-    const { world, a, b, c, stream } = story('restart');
-    a.act = tells(say('a'), broken);
+    const { world, events, a, b, c, stream } = story('restart');
+    a.act = tells(say('aaa'), broken);
     b.act = tells(think('b'), broken);
     const hidden = await world.run(read(stream(hello, hidesThoughts)));
     expect(seams(hidden)).toEqual(['restart a/m → c/m']);
@@ -527,6 +555,8 @@ describe('restart', () => {
     expect(seams(seen)).toEqual(['restart a/m → b/m', 'restart b/m → c/m']);
     expect(seen.error?.code).toBe('answer-broke-off');
     expect(seen.error?.message).toContain('c/m');
+    const delivered = events.flatMap((event) => (event.type === 'request-resumed' ? [event.deliveredCharacters] : []));
+    expect(delivered).toEqual([3, 3, 1]);
   });
 
   test('not of several choices, of which the others would be missing', async () => {
@@ -593,9 +623,10 @@ test('an attempt that is left to tell whether its target is back holds up no rec
   for (let i = 0; i < 3; i++) await world.run(read(stream()));
   expect(router.snapshot()[0]?.targets[0]?.standing).toBe('cooling');
   await world.pass(60_000);
-  // The probe hangs; the one beside it answers, and breaks a second later.
-  a.act = { hang: true };
+  // The one beside the probe answers, and breaks a second later; the probe answers while the next target is waited for.
+  a.act = { ...carriesOn, answerAfterMs: 2_600 };
   b.act = tells(say(TALE), say('', 1_000), broken);
+  c.act = { ...carriesOn, answerAfterMs: 1_000 };
   const startedAtMs = world.nowMs();
   const got = await world.run(read(stream()));
   expect(got.text).toBe(WHOLE);

@@ -53,6 +53,14 @@ test('a function that could not rank the targets is a line of its own', () => {
   expect(lines).toEqual(['chat: the order of the pool serves, since bySize failed: threw TypeError']);
 });
 
+test('another target that carries on with it, or begins anew, is one too', () => {
+  const resumed = { type: 'request-resumed', ...request, from: 'a/1', to: 'b/2', deliveredCharacters: 120 } as const;
+  expect(logged({ ...resumed, mode: 'continue' }, { ...resumed, mode: 'restart' })).toEqual([
+    'chat: b/2 carries on for a/1, 120 characters in',
+    'chat: b/2 begins anew for a/1, 120 characters in',
+  ]);
+});
+
 test('targets that are left alone, and that come back, are lines of their own', () => {
   const cooled = { type: 'target-cooled', route: 'chat', target: 'a/1', reason: 'overloaded' } as const;
   const lines = logged(

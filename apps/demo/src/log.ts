@@ -46,6 +46,12 @@ export const createLog = (print: (line: string) => void): ((event: RouterEvent) 
       case 'strategy-failed':
         print(`${event.route}: the order of the pool serves, since ${event.strategy} failed: ${event.problem}`);
         break;
+      case 'request-resumed':
+        print(
+          `${event.route}: ${event.to} ${event.mode === 'continue' ? 'carries on for' : 'begins anew for'} ${event.from}` +
+            `, ${event.deliveredCharacters} characters in`,
+        );
+        break;
       case 'target-suspected':
         print(`${event.target} is asked last: ${event.reason}`);
         break;

@@ -124,7 +124,10 @@ const word = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 9 }),
   fc.constantFrom('the', 'a', '\n', 'la', '😀'),
 );
-const prose = fc.array(word, { minLength: 1, maxLength: 60 }).map((words) => words.join(' '));
+const refrain = fc.constantFrom('la', 'row', 'your boat', 'gently down the stream');
+const prose = fc
+  .oneof(fc.array(word, { minLength: 1, maxLength: 60 }), fc.array(refrain, { minLength: 1, maxLength: 40 }))
+  .map((words) => words.join(' '));
 const split = fc.record({
   text: prose,
   at: fc.double({ min: 0, max: 1, noNaN: true }),

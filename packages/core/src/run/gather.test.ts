@@ -47,6 +47,32 @@ describe('the events of a stream come to', () => {
     expect(gathered([{ type: 'finish', reason: 'stop', stopSequence: 'END' }])).toMatchObject({ stopSequence: 'END' });
   });
 
+  test('what is left of them behind a seam', () => {
+    const said: ChatEvent[] = [
+      start,
+      { type: 'text', text: 'Hel' },
+      { type: 'tool-call', index: 0, id: '1', arguments: '' },
+    ];
+    const seam = { type: 'seam', from: 'a/m', to: 'b/m' } as const;
+    const rest: ChatEvent[] = [{ type: 'text', text: 'lo' }, stop];
+    expect(gathered([...said.slice(0, 2), { ...seam, mode: 'continue' }, ...rest])).toMatchObject({ text: 'Hello' });
+    expect(gathered([...said, { ...seam, mode: 'restart' }, ...rest])).toMatchObject({ text: 'lo', toolCalls: [] });
+  });
+
+  test('no body of the vendor whose stream broke', () => {
+    const chunk = { id: 'c', choices: [{ index: 0, delta: { content: 'Hel' } }] };
+    const bytes = new TextEncoder().encode(`data: ${JSON.stringify(chunk)}\n\n`);
+    const { text, source } = gathered([
+      { ...start, bytes },
+      { type: 'text', text: 'Hel' },
+      { type: 'seam', mode: 'continue', from: 'a/m', to: 'b/m' },
+      { type: 'text', text: 'lo' },
+      stop,
+    ]);
+    expect(text).toBe('Hello');
+    expect(source).toBeUndefined();
+  });
+
   test('a refusal', () => {
     const refused = gathered([start, { type: 'refusal', text: 'I can' }, { type: 'refusal', text: "'t" }, stop]);
     expect(refused).toMatchObject({ text: '', refusal: "I can't" });

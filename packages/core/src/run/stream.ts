@@ -32,8 +32,11 @@ export const openStream = async (events: AsyncIterable<ChatEvent>): Promise<Open
   }
 };
 
-/** A vendor that sends more without content does not send an answer. */
-export const MOST_HELD_BYTES: number = 256 * 1024;
+/**
+ * A vendor that sends more without content does not send an answer. Far above what is honest: OpenAI's Responses begin by
+ * saying the caller's instructions and tools again, twice.
+ */
+export const MOST_HELD_BYTES: number = 1024 * 1024;
 
 export const TOO_MUCH_HELD: Failure = {
   kind: 'broken',
