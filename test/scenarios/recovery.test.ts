@@ -126,6 +126,7 @@ describe('before the caller has seen anything', () => {
       expect(typesOf(events).filter((type) => type.startsWith('request-'))).toEqual([
         'request-started',
         'request-answered',
+        'request-completed',
       ]);
       expect(world.pendingTimers).toBe(0);
     },
@@ -205,6 +206,10 @@ describe('continue', () => {
       deliveredCharacters: TALE.length,
     });
     expect(typesOf(events).filter((type) => type === 'request-answered')).toHaveLength(1);
+    const sum = got.events.findLast(({ type }) => type === 'usage');
+    expect(events.filter(({ type }) => type === 'request-completed')).toEqual([
+      expect.objectContaining({ target: 'b/m', usage: sum?.type === 'usage' ? sum.usage : undefined }),
+    ]);
     expect(world.pendingTimers).toBe(0);
   });
 

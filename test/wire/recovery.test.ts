@@ -231,6 +231,78 @@ describe.each(['error', 'restart', 'buffer'] as const)('%s', (recovery) => {
   });
 });
 
+/** What clients of the formats put together: the text that they have at the end. */
+const FORMATS = {
+  'chat/completions': {
+    body: { messages: [{ role: 'user', content: HARD_WORDS }] },
+    end: 'data: [DONE]\n\n',
+    error: /^data: \{"error"/gm,
+    textOf: ({ choices: [choice] = [] }: Chunk): string => choice?.delta?.content ?? '',
+  },
+  messages: {
+    body: { max_tokens: 1_000, messages: [{ role: 'user', content: HARD_WORDS }] },
+    end: 'data: {"type":"message_stop"}\n\n',
+    error: /^event: error/gm,
+    textOf: ({ delta }: Chunk): string => (typeof delta === 'object' ? (delta.text ?? '') : ''),
+  },
+  responses: {
+    body: { input: HARD_WORDS },
+    end: undefined,
+    error: /^event: error/gm,
+    textOf: ({ type, delta }: Chunk): string =>
+      type === 'response.output_text.delta' && typeof delta === 'string' ? delta : '',
+  },
+} as const;
+
+/** What is read of an event of any of them. */
+interface Chunk {
+  readonly type?: string;
+  readonly choices?: readonly { readonly delta?: { readonly content?: string } }[];
+  readonly delta?: string | { readonly text?: string };
+}
+
+describe.each(['chat/completions', 'messages', 'responses'] as const)('over HTTP, to a caller of %s', (path) => {
+  const up = withVendors();
+  const { body, end, error, textOf } = FORMATS[path];
+
+  test.each(['error', 'continue', 'buffer'] as const)(
+    'the whole answer and its end, or one error: %s',
+    async (recovery) => {
+      const { simulator, whole } = up();
+      for (const first of ['openai', 'anthropic', 'openai-responses', 'google'] as const) {
+        for (const second of ['anthropic', 'openai', 'openai-responses'] as const) {
+          for (const at of [0, 3, 11, 26, 45, 60]) {
+            for (const vendor of Object.values(simulator.vendors)) vendor.heal();
+            simulator.vendors[vendorOf(providerOf(first))].break(cutBehind(at, at % 2 === 1));
+            const pool = [target(simulator, first, 'first'), target(simulator, second, 'second')];
+            const handler = createHandler(createRouter({ routes: { chat: { recovery, pool } } }));
+            const response = await handler(
+              new Request(`http://localhost/llm/chat/v1/${path}`, {
+                method: 'POST',
+                headers: { 'content-type': 'application/json' },
+                body: JSON.stringify({ model: 'chat', stream: true, ...body }),
+              }),
+            );
+            const sent = (await response?.text()) ?? '';
+            const chunks = sent
+              .split('\n')
+              .flatMap((line) => (line.startsWith('data: {') ? [JSON.parse(line.slice(6)) as Chunk] : []));
+            const text = chunks.map(textOf).join('');
+            const where = `${first}, then ${second}, cut behind ${at} events`;
+            const errors = sent.match(error)?.length ?? 0;
+            if (recovery !== 'error') expect(errors, where).toBe(0);
+            if (errors === 0) expect(text, where).toBe(whole);
+            else expect(whole.startsWith(text), where).toBe(true);
+            expect(errors, where).toBeLessThanOrEqual(1);
+            const isEnded = end === undefined ? chunks.at(-1)?.type === 'response.completed' : sent.endsWith(end);
+            expect(isEnded, where).toBe(errors === 0);
+          }
+        }
+      }
+    },
+  );
+});
+
 describe('a caller of Messages who does not get to see thoughts', () => {
   const up = withVendors();
 
