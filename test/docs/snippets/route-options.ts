@@ -10,6 +10,7 @@ export const router = createRouter({
       hedging: false, // no two calls of one request at once
       retry: { passes: 1, maxDelay: '1s' }, // nobody is in a hurry
       upstream: 'stream', // long answers, of which silence is to show soon
+      recovery: 'continue', // of a report that breaks off, another target writes the rest
       backgroundProbes: true,
       pool: [openai('gpt-5-mini'), anthropic('claude-sonnet-5-5')],
     },
