@@ -153,7 +153,7 @@ describe('before the caller has seen anything', () => {
 
   test('who sends and sends without content is broken, before and behind the first sign of life', async () => {
     const { world, a, b, stream } = story('error');
-    const other: StreamAct = { afterMs: 0, event: { type: 'other', bytes: new Uint8Array(400 * 1024) } };
+    const other: StreamAct = { afterMs: 0, event: { type: 'other', bytes: new Uint8Array(1_500 * 1024) } };
     a.act = tells(other, other, other, say(WHOLE), finish);
     b.act = tells(think('Hm.'), other, other, other, say(WHOLE), finish);
     const answer = stream(hello, hidesThoughts);

@@ -36,11 +36,11 @@ export const openStream = async (events: AsyncIterable<ChatEvent>): Promise<Open
  * A vendor that sends more without content does not send an answer. Far above what is honest: OpenAI's Responses begin by
  * saying the caller's instructions and tools again, twice.
  */
-export const MOST_HELD_BYTES: number = 1024 * 1024;
+export const MOST_HELD_BYTES: number = 4 * 1024 * 1024;
 
 export const TOO_MUCH_HELD: Failure = {
   kind: 'broken',
-  message: `no content within ${MOST_HELD_BYTES / 1024} KiB of its stream`,
+  message: `no content within ${MOST_HELD_BYTES / 1024 ** 2} MiB of its stream`,
 };
 
 /** What an event without bytes or text takes up, about, in bytes. */
