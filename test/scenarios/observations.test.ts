@@ -74,7 +74,7 @@ test('a plain answer is content and complete at once, with what it used', async 
   await world.run(router.chat('chat', { ...hello, maxOutputTokens: 7 }));
   expect(linesOf(heard)).toEqual(['0 t0 started', '100 t0 content', '100 t0 completed']);
   expect(heard[2]).toMatchObject({ streaming: false, ageMs: 100, contentMs: 100, readMs: 0, usage, role: 'first' });
-  expect(heard[2]).toMatchObject({ inputTokens: 2, maxOutputTokens: 7 });
+  expect(heard[2]).toMatchObject({ inputTokens: 5, maxOutputTokens: 7 });
   expect(contents(events, 'request-completed')).toEqual([
     expect.objectContaining({ target: 't0/m', tookMs: 100, attempts: 1, usage }),
   ]);
