@@ -105,10 +105,17 @@ const MOST_CHARACTERS = 1_024;
 const PIECES = 8;
 const PIECE_CHARACTERS = MOST_CHARACTERS / PIECES;
 
+/**
+ * Of plain English so short the length alone tells enough: no model has a window that it could fill, and the library would
+ * cost more than all the rest that is decided about a request.
+ */
+const SHORT_CHARACTERS = 4_096;
+
 /** An estimate of the tokens of several texts, whose cost does not grow with them. */
 export const tokensOfTexts = (texts: readonly string[]): number => {
   let characters = 0;
   for (const text of texts) characters += text.length;
+  if (characters <= SHORT_CHARACTERS && texts.every(isAscii)) return Math.round(characters / CHARACTERS_PER_TOKEN);
   if (characters <= MOST_CHARACTERS) {
     let tokens = 0;
     for (const text of texts) tokens += estimateTokenCount(text);
@@ -134,6 +141,9 @@ export const tokensOfTexts = (texts: readonly string[]): number => {
   }
   return Math.ceil((tokens / MOST_CHARACTERS) * characters);
 };
+
+/** Other scripts have fewer characters to a token, down to less than one. */
+const isAscii = (text: string): boolean => !/[^\0-\x7f]/.test(text);
 
 /** The estimate that a need was made of. */
 export const inputTokensOf = ([, , inputTokens]: Need): number => inputTokens;
