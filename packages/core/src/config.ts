@@ -82,6 +82,13 @@ export interface RouteConfig {
    * which costs that much. Only while the route has traffic. Default: false.
    */
   readonly backgroundProbes?: boolean;
+  /**
+   * Over HTTP: a caller of a stream who has been sent nothing for so long is sent a comment, which clients do not notice.
+   * Choose it where a proxy between callers and here gives up on silent connections earlier than models answer; half of the
+   * proxy's time-out is a good value. A comment before the first content fixes the status at 200 while no target is known:
+   * then headers name none, and a failure of all targets is an error event in the stream. Default: off.
+   */
+  readonly keepAlive?: Duration;
 }
 
 /**
@@ -130,6 +137,7 @@ export interface CheckedRoute {
   readonly upstream: 'match' | 'stream';
   readonly recovery: Recovery;
   readonly backgroundProbes: boolean;
+  readonly keepAliveMs: number | undefined;
   readonly targets: readonly CheckedTarget[];
 }
 
@@ -303,6 +311,7 @@ const route = z.strictObject({
   upstream: z.enum(['match', 'stream']).default('match'),
   recovery: z.enum(['error', 'continue', 'restart', 'buffer']).default('error'),
   backgroundProbes: z.boolean().default(false),
+  keepAlive: duration.optional(),
 });
 
 /** `v1`, `routes` and `health` are paths of their own under the mount point. */
@@ -333,7 +342,7 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
   const problems: string[] = [];
   const checked = check(config, raw, '', problems);
   const routes = Object.entries(checked?.routes ?? {}).map(
-    ([name, { strategy, rankTimeout, pool, deadline, retry, ...rest }]): CheckedRoute => {
+    ([name, { strategy, rankTimeout, pool, deadline, retry, keepAlive, ...rest }]): CheckedRoute => {
       const path = `routes.${name}.pool`;
       const found: Found = { targets: [], ids: [], spaces: [] };
       const entries = checkEntries(pool, path, found, problems);
@@ -358,6 +367,7 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
           multiplier: retry.multiplier,
           jitter: retry.jitter,
         },
+        keepAliveMs: keepAlive,
         ...rest,
         targets,
       };

@@ -49,6 +49,11 @@ export interface StreamOptions extends CallOptions {
   readonly forwards?: ((event: ChatEvent) => boolean) | undefined;
 }
 
+/** What `createRouter` itself adds: who wants to know the id of a request before it is answered. */
+interface OwnOptions extends StreamOptions {
+  readonly begun?: (requestId: string) => void;
+}
+
 export type ChatAnswer = ChatResponse & { readonly served: Served };
 
 export type EmbeddingAnswer = EmbeddingResponse & { readonly served: Served };
@@ -123,16 +128,17 @@ export class Route {
     return { ...driven.value, served: servedBy(way, driven.flight.attempt, this.#system.nowMs()) };
   }
 
-  async open(
-    request: ChatRequest,
-    options: StreamOptions,
-  ): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
+  async open(request: ChatRequest, options: OwnOptions): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
     const way = this.#begin(request, options, { plain: false, streaming: true });
     await this.#rank(way);
     const answering = this.#answering(way, request, options);
     const committed = await commit(answering);
     const served = servedBy(way, committed.leg.attempt, this.#system.nowMs());
     return { served, events: relayAnswer(committed, answering) };
+  }
+
+  get keepAliveMs(): number | undefined {
+    return this.#route.keepAliveMs;
   }
 
   snapshot(): RouteSnapshot {
@@ -177,12 +183,13 @@ export class Route {
     };
   }
 
-  #begin(request: Course['request'], { signal, deadlineMs }: CallOptions, mode: Mode): Way {
+  #begin(request: Course['request'], { signal, deadlineMs, begun }: OwnOptions, mode: Mode): Way {
     checkSubstance(request);
     if (deadlineMs !== undefined && !(deadlineMs > 0)) {
       throw new RouterError('invalid-request', `deadlineMs: expected more than 0 ms, and got ${deadlineMs}`);
     }
     const way = this.#wayOf(`sw-${this.#newId()}`, this.#plan(request, deadlineMs, mode), signal);
+    begun?.(way.requestId);
     deposit(this.#pool.hedges);
     depositLastResort(this.#pool.lastResorts);
     this.#probes?.noteTraffic();

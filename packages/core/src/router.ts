@@ -50,6 +50,10 @@ export interface ChatStream extends AsyncIterable<ChatEvent> {
    * when the answer is whole; rejects when no target answered.
    */
   readonly opened: Promise<Served>;
+  /** As in events; undefined until the request has begun, which is before anything else happens. */
+  readonly requestId: string | undefined;
+  /** The route's `keepAlive`, in ms, for whoever hands the stream on to a caller; undefined where it is off. */
+  readonly keepAliveMs: number | undefined;
 }
 
 /** Makes a router of a config. Throws a RouterError that names every wrong field by its path. */
@@ -77,8 +81,12 @@ export const createRouter = (config: RouterConfig): Router => {
       const leave = (): void => caller.abort();
       if (signal?.aborted) leave();
       signal?.addEventListener('abort', leave);
+      let requestId: string | undefined;
+      const begun = (id: string): void => {
+        requestId = id;
+      };
       const opening = Promise.resolve().then(() =>
-        find(route).open(request, { signal: caller.signal, deadlineMs, forwards }),
+        find(route).open(request, { signal: caller.signal, deadlineMs, forwards, begun }),
       );
       const opened = opening.then(({ served }) => served);
       // Whoever iterates gets the error there; nobody has to look at `opened`.
@@ -92,6 +100,10 @@ export const createRouter = (config: RouterConfig): Router => {
       })();
       return {
         opened,
+        get requestId() {
+          return requestId;
+        },
+        keepAliveMs: routes.get(route)?.keepAliveMs,
         [Symbol.asyncIterator]: () => ({
           next: () => events.next(),
           return(value) {

@@ -1,9 +1,9 @@
-/** A body that cannot be read as what it should be. */
+/** A request that cannot be read as what it should be. */
 export class BodyError extends Error {
   override readonly name = 'BodyError';
-  readonly status: 400 | 413 | 415 | 500;
+  readonly status: 400 | 405 | 413 | 415 | 500;
 
-  constructor(status: 400 | 413 | 415 | 500, message: string) {
+  constructor(status: 400 | 405 | 413 | 415 | 500, message: string) {
     super(message);
     this.status = status;
   }

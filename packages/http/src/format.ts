@@ -36,6 +36,8 @@ export interface FormatCall {
    * that comes after a seam.
    */
   printStream(events: AsyncIterable<ChatEvent>, served: Served): AsyncGenerator<Uint8Array, void>;
+  /** In place of the format's own, where it names the caller's request. */
+  printErrorEvent?(error: unknown): Uint8Array;
 }
 
 export interface PrintedError {

@@ -74,7 +74,12 @@ class FakeRouter implements Router {
   stream(name: string, request: ChatRequest, options: CallOptions = {}): ChatStream {
     this.asked.push({ route: name, request, options });
     const events = this.events();
-    return { opened: Promise.resolve(SERVED), [Symbol.asyncIterator]: () => events[Symbol.asyncIterator]() };
+    return {
+      opened: Promise.resolve(SERVED),
+      requestId: SERVED.requestId,
+      keepAliveMs: undefined,
+      [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
+    };
   }
 
   snapshot(): readonly RouteSnapshot[] {

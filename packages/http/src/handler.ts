@@ -1,12 +1,13 @@
 import { isRouterError, type Router, RouterError, type TargetSnapshot } from '@switchyard/core';
-import { readJson } from './body.ts';
+import { BodyError, readJson } from './body.ts';
 import type { Format, FormatCall } from './format.ts';
 import { chatCompletions } from './formats/chat-completions.ts';
 import { parseEmbeddings, printEmbeddings } from './formats/embeddings.ts';
 import { glide } from './formats/glide.ts';
 import { messages } from './formats/messages.ts';
 import { responses } from './formats/responses.ts';
-import { servedHeaders } from './headers.ts';
+import { requestHeaders, servedHeaders } from './headers.ts';
+import { Heartbeat, KEEP_ALIVE, openedWithin, printLate } from './keep-alive.ts';
 import { isObject } from './read.ts';
 
 export interface HandlerOptions {
@@ -197,43 +198,65 @@ const streamed = async (
   // Ours, since a caller can also leave by cancelling the body.
   const caller = new AbortController();
   const leave = (): void => caller.abort();
-  const over = (): void => signal.removeEventListener('abort', leave);
+  let heartbeat: Heartbeat | undefined;
+  const over = (): void => {
+    heartbeat?.stop();
+    signal.removeEventListener('abort', leave);
+  };
   signal.addEventListener('abort', leave);
   if (signal.aborted) leave();
   try {
     const stream = router.stream(route, call.request, { signal: caller.signal, forwards: call.forwards });
+    const { opened, keepAliveMs } = stream;
     // Nothing is sent before this: until a target has produced something to show, the status is still open.
-    const served = await stream.opened;
-    const chunks = call.printStream(stream, served);
+    const served = await (keepAliveMs === undefined ? opened : openedWithin(opened, keepAliveMs));
+    const chunks = served === undefined ? printLate(stream, call) : call.printStream(stream, served);
+    if (keepAliveMs !== undefined) heartbeat = new Heartbeat(keepAliveMs);
+    const printErrorEvent = call.printErrorEvent ?? format.printErrorEvent;
+    const body = bodyOf(chunks, { printErrorEvent, over, leave, heartbeat });
     const stop = (): void => {
       over();
       void end(chunks);
     };
     if (caller.signal.aborted) stop();
     else caller.signal.addEventListener('abort', stop);
-    return new Response(bodyOf(chunks, format, { over, leave }), {
-      headers: { ...STREAM_HEADERS, ...servedHeaders(served, format) },
-    });
+    const about = served === undefined ? requestHeaders(stream.requestId, format) : servedHeaders(served, format);
+    return new Response(body, { headers: { ...STREAM_HEADERS, ...about } });
   } catch (error) {
     over();
     throw error;
   }
 };
 
+interface StreamEnds {
+  printErrorEvent(error: unknown): Uint8Array;
+  /** It has ended. */
+  over(): void;
+  /** The caller has left. */
+  leave(): void;
+  readonly heartbeat: Heartbeat | undefined;
+}
+
 /** One chunk at a time, and only when it is asked for: a slow caller slows the vendor down, and no buffer grows. */
 const bodyOf = (
   chunks: AsyncGenerator<Uint8Array, void>,
-  format: Format,
-  { over, leave }: { over(): void; leave(): void },
+  { printErrorEvent, over, leave, heartbeat }: StreamEnds,
 ): ReadableStream<Uint8Array> =>
   new ReadableStream(
     {
+      start(controller) {
+        // A caller who has not taken the last comment needs no other.
+        heartbeat?.start(() => controller.desiredSize === 0 && controller.enqueue(KEEP_ALIVE));
+      },
       async pull(controller) {
         try {
           const { done, value } = await chunks.next();
-          if (!done) return controller.enqueue(value);
+          if (!done) {
+            heartbeat?.sent();
+            return controller.enqueue(value);
+          }
         } catch (error) {
-          controller.enqueue(format.printErrorEvent(error));
+          controller.enqueue(printErrorEvent(error));
         }
         over();
         controller.close();
@@ -271,7 +294,7 @@ const failed = (error: unknown, format: Format): Response => {
 };
 
 const wrongMethod = (methods: readonly string[], format: Format): Response => {
-  const { body } = format.printError(new RouterError('invalid-request', `This path takes ${methods.join(' and ')}.`));
+  const { body } = format.printError(new BodyError(405, `This path takes ${methods.join(' and ')}.`));
   return Response.json(body, { status: 405, headers: { allow: methods.join(', ') } });
 };
 

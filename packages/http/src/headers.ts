@@ -7,14 +7,24 @@ type Trail = Pick<Served, 'attempts' | 'skipped'> & {
   readonly tookMs?: number;
 };
 
+/** What a request is called, for the headers of its answer. */
+export const requestHeaders = (
+  requestId: string | undefined,
+  { requestIdHeader }: Pick<Format, 'requestIdHeader'>,
+): Record<string, string> => {
+  if (requestId === undefined) return {};
+  return { 'x-switchyard-request': requestId, ...(requestIdHeader !== undefined && { [requestIdHeader]: requestId }) };
+};
+
 /** Who served a request, for the headers of its answer; of a failure, who was asked. */
 export const servedHeaders = (
   { requestId, target, attempts, skipped, tookMs }: Trail,
-  { requestIdHeader }: Pick<Format, 'requestIdHeader'> = {},
+  format: Pick<Format, 'requestIdHeader'> = {},
 ): Record<string, string> => {
-  const headers: Record<string, string> = { 'x-switchyard-attempts': String(attempts.length) };
-  if (requestId !== undefined) headers['x-switchyard-request'] = requestId;
-  if (requestId !== undefined && requestIdHeader !== undefined) headers[requestIdHeader] = requestId;
+  const headers: Record<string, string> = {
+    'x-switchyard-attempts': String(attempts.length),
+    ...requestHeaders(requestId, format),
+  };
   if (target !== undefined) headers['x-switchyard-target'] = plain(target.id);
   const trace = [...attempts.map(attemptItem), ...skipped.map(skippedItem)];
   if (trace.length > 0) headers['x-switchyard-trace'] = trace.join(', ');
@@ -41,7 +51,7 @@ const attemptItem = ({ target, outcome, status, tookMs, dropped }: AttemptReport
 const skippedItem = ({ target, reason }: SkippedTarget): string => `${plain(target)};skipped=${quoted(reason)}`;
 
 /** An id that was not chosen has the vendor's name of the model in it, which may be anything. */
-const plain = (id: string): string => id.replace(/[^\x21-\x7e]|[",;\\]/gu, '?');
+export const plain = (id: string): string => id.replace(/[^\x21-\x7e]|[",;\\]/gu, '?');
 
 /** Field names come from callers: nothing but printable ASCII may reach a header. */
 const quoted = (text: string): string => `"${text.replace(/[^\x20-\x7e]|["\\]/gu, '?').slice(0, 200)}"`;

@@ -291,6 +291,7 @@ const ERRORS: Readonly<Record<RouterErrorCode, { readonly status: number; readon
 // biome-ignore format: reads as a table
 const BODY_ERRORS: Readonly<Record<BodyError['status'], string>> = {
   400: 'payload_parse_error',
+  405: 'method_not_allowed',
   413: 'payload_too_large',
   415: 'unsupported_media_type',
   500: 'unknown_error',
@@ -326,10 +327,11 @@ const ownError = (status: number, name: string, message: string): PrintedGlideEr
 const printStreamError = (error: unknown): Body => ({ ...printError(error).body, finish_reason: 'error' });
 
 /** The last event of a stream of which nothing else is known. */
-export const errorEvent = (error: unknown): Uint8Array =>
+export const errorEvent = (error: unknown, { id, metadata }: Partial<GlideNames> = {}): Uint8Array =>
   encode({
-    ...present('id', isRouterError(error) ? error.requestId : undefined),
+    ...present('id', id ?? (isRouterError(error) ? error.requestId : undefined)),
     created_at: nowSeconds(),
+    ...present('metadata', metadata),
     error: printStreamError(error),
   });
 
@@ -346,9 +348,10 @@ export const glide: Format = {
       model: undefined,
       printAnswer: (answer) => printAnswer(answer, call),
       printStream: (events, served) => printStream(events, call, served),
+      printErrorEvent: (error) => errorEvent(error, call),
     };
   },
   printError,
-  printErrorEvent: errorEvent,
+  printErrorEvent: (error) => errorEvent(error),
   unauthorized: ownError(401, 'unauthorized', 'This request was not authorized.').body,
 };
