@@ -47,9 +47,7 @@ export type { Explanation, Ranked } from './explanation.ts';
 export type { TargetGroup } from './group.ts';
 export type { TargetSpec } from './provider.ts';
 export type { Rank, RankContext } from './rank.ts';
-
-export type { CallOptions, ChatAnswer, EmbeddingAnswer, StreamOptions } from './route.ts';
-
+export type { CallOptions, ChatAnswer, EmbeddingAnswer, StreamOptions, TokenCount } from './route.ts';
 export { type ChatStream, createRouter, type Router } from './router.ts';
 export type { System } from './run/system.ts';
 export type {

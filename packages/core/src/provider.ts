@@ -29,6 +29,11 @@ export interface Provider {
   stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>;
   /** How it makes embeddings; absent where the vendor has none. */
   readonly embeddings?: Embeddings;
+  /**
+   * Asks how many tokens the prompt of a request comes to. Only where the vendor counts all of it, tools and system prompt
+   * included, and its client can ask; absent otherwise.
+   */
+  countTokens?(request: ChatRequest, call: Call): Promise<number>;
   /** Folds whatever the SDK threw into one kind of failure. */
   explain(error: unknown, wire: Wire): Failure;
 }

@@ -20,6 +20,7 @@ import type { RouterEvent } from './events.ts';
 import type { Explanation, Ranked } from './explanation.ts';
 import type { Call, Gap, Wire } from './provider.ts';
 import type { RankContext } from './rank.ts';
+import { countTokens } from './run/count-tokens.ts';
 import { type Driven, drive, type Flight } from './run/drive.ts';
 import { askForVectors, WrongVectors } from './run/embed.ts';
 import { addEvent, asStreamed, newWhole, responseOf } from './run/gather.ts';
@@ -30,7 +31,7 @@ import { type Answering, commit, type Leg, relayAnswer } from './run/recover.ts'
 import { ofSuccessor, type Resumed, resume } from './run/resume.ts';
 import { BrokeOff, openStream, relayStream } from './run/stream.ts';
 import type { System } from './run/system.ts';
-import { believed, described, type RouteSnapshot, snapshotOf } from './snapshot.ts';
+import { believed, described, nameOf, type RouteSnapshot, snapshotOf, type TargetName } from './snapshot.ts';
 import { spaceOf, unfitFor } from './space.ts';
 import { brokenOff, givenUp, incapable, missing, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
 
@@ -52,6 +53,13 @@ export interface StreamOptions extends CallOptions {
 /** What `createRouter` itself adds: who wants to know the id of a request before it is answered. */
 interface OwnOptions extends StreamOptions {
   readonly begun?: (requestId: string) => void;
+}
+
+/** What a prompt comes to. */
+export interface TokenCount {
+  readonly inputTokens: number;
+  /** The target whose vendor counted; undefined where none did, and `inputTokens` is an estimate. */
+  readonly countedBy: TargetName | undefined;
 }
 
 export type ChatAnswer = ChatResponse & { readonly served: Served };
@@ -135,6 +143,33 @@ export class Route {
     const committed = await commit(answering);
     const served = servedBy(way, committed.leg.attempt, this.#system.nowMs());
     return { served, events: relayAnswer(committed, answering) };
+  }
+
+  /** How many tokens a prompt comes to: as the vendor counts them who would be asked now, else as an estimate. */
+  async countTokens(request: ChatRequest, { signal }: Pick<CallOptions, 'signal'>): Promise<TokenCount> {
+    checkSubstance(request);
+    const { course } = this.#plan(request, undefined, { plain: true, streaming: false });
+    const { targets, name, rank } = this.#route;
+    const { picker } = this.#pool;
+    const able = course.able & maskOf(targets, ({ provider }) => provider.countTokens !== undefined);
+    if (rank !== undefined && able !== 0) {
+      const named = await askRank(rank.ask, this.#rankContext(course), rank.timeoutMs, this.#system, signal);
+      course.order = orderOf(this.#route, named).order;
+    }
+    const counted = await countTokens({
+      course: { ...course, able },
+      pool: { ...this.#pool, picker: picker.copy?.() ?? picker },
+      system: this.#system,
+      callerSignal: signal,
+      ask: async (i, call) => {
+        const target = targetAt(this.#route, i);
+        return target.provider.countTokens?.(askedOf(request, target), call) ?? Number.NaN;
+      },
+    });
+    if (signal?.aborted) throw new RouterError('aborted', `route '${name}': the caller left.`);
+    return counted === undefined
+      ? { inputTokens: inputTokensOf(course.need), countedBy: undefined }
+      : { inputTokens: counted.tokens, countedBy: nameOf(targetAt(this.#route, counted.target)) };
   }
 
   get keepAliveMs(): number | undefined {
@@ -560,6 +595,9 @@ const SMALL_TALK: ChatRequest = {
 };
 
 const SMALL_TEXT: EmbeddingRequest = { inputs: ['Hi'] };
+
+const maskOf = (targets: readonly CheckedTarget[], is: (target: CheckedTarget) => boolean): number =>
+  targets.reduce((mask, target, i) => (is(target) ? mask | (1 << i) : mask), 0);
 
 const UNSENT = { state: 'idle', header: () => undefined } as const;
 

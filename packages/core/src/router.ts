@@ -6,7 +6,14 @@ import type { ChatEvent } from './decide/response.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { Explanation } from './explanation.ts';
-import { type CallOptions, type ChatAnswer, type EmbeddingAnswer, Route, type StreamOptions } from './route.ts';
+import {
+  type CallOptions,
+  type ChatAnswer,
+  type EmbeddingAnswer,
+  Route,
+  type StreamOptions,
+  type TokenCount,
+} from './route.ts';
 import { realSystem } from './run/system.ts';
 import type { RouteSnapshot } from './snapshot.ts';
 import { spacesOf } from './space.ts';
@@ -33,6 +40,13 @@ export interface Router {
    * @throws RouterError when no target answered, or the route makes no embeddings.
    */
   embed(route: string, request: EmbeddingRequest, options?: CallOptions): Promise<EmbeddingAnswer>;
+  /**
+   * How many tokens the prompt of a request comes to: as the vendor counts them whose target would be asked now, or, where
+   * none of the pool's vendors counts, as an estimate, which `countedBy` tells. Touches no target's health.
+   *
+   * @throws RouterError when there is no such route, or the caller has left.
+   */
+  countTokens(route: string, request: ChatRequest, options?: Pick<CallOptions, 'signal'>): Promise<TokenCount>;
   /** What the router knows now, without secrets: by route, the targets in pool order. */
   snapshot(): readonly RouteSnapshot[];
   /**
@@ -113,6 +127,7 @@ export const createRouter = (config: RouterConfig): Router => {
         }),
       };
     },
+    countTokens: async (route, request, options = {}) => find(route).countTokens(request, options),
     snapshot: () => [...routes.values()].map((route) => route.snapshot()),
     explain: (route, request, { stream = false } = {}) => find(route).explain(request, stream),
   };

@@ -26,6 +26,9 @@ const router: Router = {
     throw new Error('not asked for here');
   },
   snapshot: () => [],
+  countTokens: () => {
+    throw new Error('nobody counts');
+  },
   explain: () => {
     throw new Error('not asked for here');
   },

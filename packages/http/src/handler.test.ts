@@ -13,6 +13,7 @@ import {
   type RouteSnapshot,
   type Served,
   type TargetSnapshot,
+  type TokenCount,
 } from '@switchyard/core';
 import { describe, expect, test, vi } from 'vitest';
 import { createHandler, type HandlerOptions } from './handler.ts';
@@ -58,6 +59,7 @@ class FakeRouter implements Router {
     yield* HELLO;
   };
   routes: readonly RouteSnapshot[] = [route('chat', READY)];
+  counts = true;
 
   async chat(name: string, request: ChatRequest, options: CallOptions = {}): Promise<ChatAnswer> {
     this.asked.push({ route: name, request, options });
@@ -80,6 +82,11 @@ class FakeRouter implements Router {
       keepAliveMs: undefined,
       [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
     };
+  }
+
+  async countTokens(name: string, request: ChatRequest): Promise<TokenCount> {
+    this.asked.push({ route: name, request, options: {} });
+    return { inputTokens: 12, countedBy: this.counts ? SERVED.target : undefined };
   }
 
   snapshot(): readonly RouteSnapshot[] {
@@ -139,10 +146,15 @@ describe('paths', () => {
       '/llm/v1/chat/completions',
       MESSAGES,
       '/llm/v1/messages',
+      '/llm/v1/messages/count_tokens',
+      '/llm/chat/v1/messages/count_tokens',
       '/llm/v1/models',
       '/llm/chat/v1/models',
       EMBEDDINGS,
       '/llm/v1/embeddings',
+      '/llm/v1/models/chat',
+      '/llm/chat/v1/models/acme/m',
+      '/llm/chat/v1/models/acme%2Fm',
       '/llm/routes',
       '/llm/health',
     ];
@@ -156,7 +168,16 @@ describe('paths', () => {
       ...['/llm/chat', '/llm/chat/', '/llm/a/b/v1/models', '/llm//v1/models', '/llm/../v1/models', '/llm/./v1/models'],
       ...['/llm/v1/chat/completions/', '/x/llm/health', '/?/llm/health', '/x?u=http://a/llm/health', '//llm/health'],
       ...['/llm/v1/embeddings/', '/llm/embeddings', '/llm/chat/embeddings'],
-      ...['/llm/v1/messages/', '/llm/v1/messages/batches', '/llm/v1/', '/llm/v1', '/llm/chat/v1/constructor'],
+      ...[
+        '/llm/v1/messages/',
+        '/llm/v1/messages/batches',
+        '/llm/v1/models/',
+        '/llm/v1/models/%',
+        '/llm/chat/count_tokens',
+        '/llm/v1/',
+        '/llm/v1',
+        '/llm/chat/v1/constructor',
+      ],
     ];
     for (const url of [...others, ...others.map((path) => ORIGIN + path)]) {
       expect([url, serves(url)]).toEqual([url, false]);
@@ -193,6 +214,54 @@ describe('what it shows', () => {
     ]);
     const one = (await (await ask(router, new Request(`${ORIGIN}/llm/chat/v1/models`))).json()) as { data: object[] };
     expect(one.data).toMatchObject([{ id: 'chat' }, { id: 'acme/m' }]);
+  });
+
+  test('one model by its id, escaped or not, and a 404 for any other', async () => {
+    const router = new FakeRouter();
+    const get = async (path: string, headers = {}): Promise<[number, unknown]> => {
+      const response = await ask(router, new Request(`${ORIGIN}/llm${path}`, { headers }));
+      return [response.status, await response.json()];
+    };
+    for (const path of ['/v1/models/acme%2Fm', '/chat/v1/models/acme/m']) {
+      expect(await get(path)).toEqual([
+        200,
+        { id: 'acme/m', object: 'model', created: expect.any(Number), owned_by: 'acme' },
+      ]);
+    }
+    const anthropics = { 'anthropic-version': '2023-06-01' };
+    expect(await get('/v1/models/chat', anthropics)).toMatchObject([200, { type: 'model', id: 'chat' }]);
+    expect(await get('/v1/models/x')).toMatchObject([404, { error: { message: "There is no model 'x'." } }]);
+    expect(await get('/v1/models/x', anthropics)).toMatchObject([404, { error: { type: 'not_found_error' } }]);
+    expect((await get('/nowhere/v1/models/chat'))[0]).toBe(404);
+  });
+
+  test('models in pages to clients of Anthropic', async () => {
+    const router = new FakeRouter();
+    router.routes = [route('chat', READY, { ...READY, id: 'b/n' }, { ...READY, id: 'c/o' })];
+    const page = async (query: string): Promise<readonly unknown[]> => {
+      const request = new Request(`${ORIGIN}/llm/v1/models${query}`, {
+        headers: { 'anthropic-version': '2023-06-01' },
+      });
+      const { data, has_more, first_id, last_id } = (await (await ask(router, request)).json()) as {
+        data: { id: string }[];
+        has_more: boolean;
+        first_id: string;
+        last_id: string;
+      };
+      return [data.map(({ id }) => id), has_more, first_id, last_id];
+    };
+    const all = ['chat', 'acme/m', 'b/n', 'c/o'];
+    expect(await page('')).toEqual([all, false, 'chat', 'c/o']);
+    expect(await page('?limit=2')).toEqual([['chat', 'acme/m'], true, 'chat', 'acme/m']);
+    expect(await page('?limit=2&after_id=acme/m')).toEqual([['b/n', 'c/o'], false, 'b/n', 'c/o']);
+    expect(await page('?limit=2&before_id=c/o')).toEqual([['acme/m', 'b/n'], true, 'acme/m', 'b/n']);
+    expect(await page('?before_id=chat')).toEqual([[], false, null, null]);
+    for (const query of ['?limit=0', '?limit=x', '?after_id=nobody']) {
+      const request = new Request(`${ORIGIN}/llm/v1/models${query}`, {
+        headers: { 'anthropic-version': '2023-06-01' },
+      });
+      expect((await ask(router, request)).status).toBe(400);
+    }
   });
 
   // biome-ignore format: reads as a table
@@ -395,6 +464,43 @@ describe('a caller who speaks Messages', () => {
       ...['message_start', 'content_block_start', 'ping', 'content_block_delta', 'content_block_stop'],
       ...['message_delta', 'message_stop'],
     ]);
+  });
+
+  test('has tokens counted, by whom a header says, and hears of what is wrong in Messages', async () => {
+    const router = new FakeRouter();
+    const count = (body: object, path = '/llm/chat/v1/messages/count_tokens'): Promise<Response> =>
+      ask(router, post(path, { model: 'claude', ...body }));
+    const counted = await count({ thinking: { type: 'adaptive' }, new_field: 1 });
+    expect([counted.status, await counted.json()]).toEqual([200, { input_tokens: 12 }]);
+    expect(counted.headers.get('x-switchyard-target')).toBe('acme/m');
+    expect(counted.headers.has('x-switchyard-estimate')).toBe(false);
+    const { route, request } = router.asked[0] ?? {};
+    expect(route).toBe('chat');
+    expect(request).not.toHaveProperty('maxOutputTokens');
+    // Just as it came: there is no limit in it that the vendor would refuse.
+    expect(request?.source?.body).toEqual({
+      model: 'claude',
+      messages: [{ role: 'user', content: 'hi' }],
+      thinking: { type: 'adaptive' },
+      new_field: 1,
+    });
+    router.counts = false;
+    const estimated = await count({}, '/llm/v1/messages/count_tokens');
+    expect(router.asked[1]?.route).toBe('claude');
+    expect(estimated.headers.get('x-switchyard-estimate')).toBe('tokens');
+    expect(estimated.headers.has('x-switchyard-target')).toBe(false);
+    const wrong = await count({ messages: [{ role: 'robot', content: 'hi' }] });
+    expect([wrong.status, await wrong.json()]).toMatchObject([
+      400,
+      {
+        type: 'error',
+        error: { type: 'invalid_request_error', message: expect.stringMatching(/^messages\[0\]\.role: expected/) },
+      },
+    ]);
+    const get = await ask(router, new Request(`${ORIGIN}/llm/v1/messages/count_tokens`));
+    expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
+    const guarded = await ask(router, post('/llm/v1/messages/count_tokens'), { authorize: () => false });
+    expect([guarded.status, router.asked.length]).toEqual([401, 2]);
   });
 
   test('is told in Messages that a stream broke off', async () => {

@@ -4,10 +4,11 @@ import type { Format, FormatCall } from './format.ts';
 import { chatCompletions } from './formats/chat-completions.ts';
 import { parseEmbeddings, printEmbeddings } from './formats/embeddings.ts';
 import { glide } from './formats/glide.ts';
-import { messages } from './formats/messages.ts';
+import { messages, parseCount } from './formats/messages.ts';
 import { responses } from './formats/responses.ts';
-import { requestHeaders, servedHeaders } from './headers.ts';
+import { countHeaders, requestHeaders, servedHeaders } from './headers.ts';
 import { Heartbeat, KEEP_ALIVE, openedWithin, printLate } from './keep-alive.ts';
+import { answerModels, formatOfModels, type ModelsEndpoint, matchModels } from './models.ts';
 import { isObject } from './read.ts';
 
 export interface HandlerOptions {
@@ -57,10 +58,10 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
 
   const answer = async (request: Request, endpoint: Endpoint): Promise<Response> => {
     const methods = POSTED.has(endpoint.type) ? ['POST'] : ['GET', 'HEAD'];
-    if (!methods.includes(request.method)) return wrongMethod(methods, formatOf(endpoint));
+    if (!methods.includes(request.method)) return wrongMethod(methods, formatOf(endpoint, request));
     switch (endpoint.type) {
       case 'models':
-        return models(router, endpoint.route, since);
+        return answerModels(router, endpoint, request, since);
       case 'routes':
         return Response.json({ routes: router.snapshot() });
       case 'health':
@@ -71,7 +72,12 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
         );
       case 'embeddings':
         return (
-          (await refusal(request, authorize, formatOf(endpoint))) ?? (await embed(router, request, endpoint, bodyLimit))
+          (await refusal(request, authorize, formatOf(endpoint, request))) ??
+          (await embed(router, request, endpoint, bodyLimit))
+        );
+      case 'count':
+        return (
+          (await refusal(request, authorize, messages)) ?? (await countTokens(router, request, endpoint, bodyLimit))
         );
       case 'chat':
         return (
@@ -83,14 +89,21 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
   const handle = async (request: Request, mountedAt?: string): Promise<Response | undefined> => {
     const endpoint = find(request.url, mountedAt);
     if (endpoint === undefined) return undefined;
-    const response = await answer(request, endpoint).catch((error: unknown) => failed(error, formatOf(endpoint)));
+    const response = await answer(request, endpoint).catch((error: unknown) =>
+      failed(error, formatOf(endpoint, request)),
+    );
     return request.method === 'HEAD' ? new Response(null, response) : response;
   };
 
   return Object.assign(handle, { serves: (url: string, mountedAt?: string) => find(url, mountedAt) !== undefined });
 };
 
-type Endpoint = ChatEndpoint | RoutedEndpoint | ExplainEndpoint | { readonly type: 'routes' | 'health' };
+type Endpoint =
+  | ChatEndpoint
+  | RoutedEndpoint
+  | ModelsEndpoint
+  | ExplainEndpoint
+  | { readonly type: 'routes' | 'health' };
 
 interface ChatEndpoint {
   readonly type: 'chat';
@@ -99,12 +112,12 @@ interface ChatEndpoint {
 }
 
 interface RoutedEndpoint {
-  readonly type: 'embeddings' | 'models';
+  readonly type: 'count' | 'embeddings';
   readonly route: string | undefined;
 }
 
 /** What is asked for with a body. */
-const POSTED: ReadonlySet<Endpoint['type']> = new Set(['chat', 'embeddings', 'explain']);
+const POSTED: ReadonlySet<Endpoint['type']> = new Set(['chat', 'count', 'embeddings', 'explain']);
 
 interface ExplainEndpoint {
   readonly type: 'explain';
@@ -112,7 +125,18 @@ interface ExplainEndpoint {
 }
 
 /** Embeddings are OpenAI's, and so are the lists and states of the router, where they are anybody's. */
-const formatOf = (endpoint: Endpoint): Format => (endpoint.type === 'chat' ? endpoint.format : chatCompletions);
+const formatOf = (endpoint: Endpoint, { headers }: Request): Format => {
+  switch (endpoint.type) {
+    case 'chat':
+      return endpoint.format;
+    case 'count':
+      return messages;
+    case 'models':
+      return formatOfModels(headers);
+    default:
+      return chatCompletions;
+  }
+};
 
 /** With one slash before it and none behind; the root is ''. */
 const trimmed = (path: string): string => path.replace(/^\/*(?=[^/])/, '/').replace(/\/+$/, '');
@@ -135,9 +159,10 @@ const match = (path: string): Endpoint | undefined => {
   if (routed !== undefined) return { type: 'chat', format: glide, route: routed };
   // No route begins with a dot, and servers resolve `..` before or after us.
   const [, route, name = ''] = /^(?:\/([^/.][^/]*))?\/v1\/(.+)$/.exec(path) ?? [];
-  if (name === 'models' || name === 'embeddings') return { type: name, route };
+  if (name === 'embeddings') return { type: name, route };
+  if (name === 'messages/count_tokens') return { type: 'count', route };
   const format = FORMATS.get(name);
-  return format && { type: 'chat', format, route };
+  return format === undefined ? matchModels(name, route) : { type: 'chat', format, route };
 };
 
 const chat = async (
@@ -173,6 +198,19 @@ const routeOf = (named: string | undefined, model: string | undefined): string =
   const route = named ?? model;
   if (route !== undefined) return route;
   throw new RouterError('invalid-request', 'model: expected the name of a route');
+};
+
+/** As Anthropic answers it; a header says where the number is no vendor's. */
+const countTokens = async (
+  router: Router,
+  request: Request,
+  { route: named }: RoutedEndpoint,
+  bodyLimit: number,
+): Promise<Response> => {
+  const call = parseCount(await readJson(request, bodyLimit), request.headers);
+  const { signal } = request;
+  const { inputTokens, countedBy } = await router.countTokens(routeOf(named, call.model), call.request, { signal });
+  return Response.json({ input_tokens: inputTokens }, { headers: countHeaders(countedBy) });
 };
 
 /** Takes what Chat Completions take, or what embeddings do, and asks nobody. */
@@ -315,15 +353,6 @@ const refusal = async (
  * built-in one, which `fetch` goes on to return.
  */
 const isResponse = (value: unknown): value is Response => Object.prototype.toString.call(value) === '[object Response]';
-
-const models = (router: Router, only: string | undefined, since: number): Response => {
-  const routes = router.snapshot().filter(({ name }) => only === undefined || name === only);
-  if (routes.length === 0 && only !== undefined) throw new RouterError('unknown-route', `There is no route '${only}'.`);
-  const owners = new Map<string, string>(routes.map(({ name }) => [name, 'switchyard']));
-  for (const { targets } of routes) for (const { id, vendor } of targets) owners.set(id, vendor);
-  const data = [...owners].map(([id, owned_by]) => ({ id, object: 'model', created: since, owned_by }));
-  return Response.json({ object: 'list', data });
-};
 
 /** 200 only when every route has a target that would be tried now. */
 const health = (router: Router): Response => {

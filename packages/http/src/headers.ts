@@ -38,6 +38,10 @@ export const servedHeaders = (
   return headers;
 };
 
+/** Who counted the tokens of a prompt, or that they are an estimate. */
+export const countHeaders = (target: Served['target'] | undefined): Record<string, string> =>
+  target === undefined ? { 'x-switchyard-estimate': 'tokens' } : { 'x-switchyard-target': plain(target.id) };
+
 /** One item of a structured header: `openai/gpt-5-mini;outcome=overloaded;status=503;ms=12`. */
 const attemptItem = ({ target, outcome, status, tookMs, dropped }: AttemptReport): string =>
   [

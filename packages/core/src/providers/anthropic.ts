@@ -32,9 +32,9 @@ import { ANTHROPIC, fitSchema, MOST_STRICT_TOOLS } from './json-schema.ts';
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type AnthropicClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
 
-/** What is used of a ready client, so that the SDK's clients for Bedrock and Vertex fit as well. */
+/** What is used of a ready client, so that the SDK's clients for Bedrock and Vertex fit as well. Bedrock's cannot count. */
 type AnthropicClient = Pick<Anthropic, 'apiKey' | 'authToken' | 'baseURL'> & {
-  readonly messages: Pick<Anthropic['messages'], 'create'>;
+  readonly messages: Pick<Anthropic['messages'], 'create'> & Partial<Pick<Anthropic['messages'], 'countTokens'>>;
 };
 
 export type AnthropicTargetOptions = TargetOptions & AnthropicClientOptions & { readonly client?: AnthropicClient };
@@ -92,9 +92,28 @@ const connect = (client: AnthropicClient, model: string, params: ChatSettings | 
       .asResponse();
   };
 
+  const count = async (request: ChatRequest, { signal }: Call): Promise<number> => {
+    const body: Body = { ...toCount(request, params), model };
+    const { user_profile_id, workspace_id, ...fields } = body;
+    const counted: unknown = await client.messages.countTokens?.(
+      fields as unknown as Anthropic.MessageCountTokensParams,
+      {
+        body,
+        headers: toHeaders(request, betas),
+        signal,
+        maxRetries: 0,
+        timeout: NO_SDK_TIMEOUT_MS,
+      },
+    );
+    const { input_tokens } = isObject(counted) ? counted : {};
+    if (typeof input_tokens !== 'number') throw brokenAnswer('anthropic', 'a count that is no number');
+    return input_tokens;
+  };
+
   return {
     name: 'anthropic',
     model,
+    ...(typeof client.messages.countTokens === 'function' && { countTokens: count }),
     // A function that fetches keys, or a profile, tells nothing before the first request.
     account: { endpoint: client.baseURL, credential: client.apiKey ?? client.authToken ?? 'supplied' },
     // Of the models of 2026 some refuse it: those are asked in words from then on.
@@ -173,6 +192,23 @@ const toAnthropic = (request: ChatRequest, params: ChatSettings | undefined, lea
     messages: toMessages(messages.slice(opening), leaveOut),
     metadata: toMetadata(request.extra),
   });
+};
+
+/** What of a request a prompt is made of. Settings of the answer are refused where tokens are counted. */
+const COUNTED: ReadonlySet<string> = new Set([
+  'messages',
+  'output_config',
+  'system',
+  'thinking',
+  'tool_choice',
+  'tools',
+]);
+
+/** A body that passes through does so here as well: with betas, and with fields that nobody else knows. */
+const toCount = (request: ChatRequest, params: ChatSettings | undefined): Body => {
+  const given = request.source?.format === FORMAT ? request.source.body : {};
+  const body = toAnthropic(request, params, () => {});
+  return Object.fromEntries(Object.entries(body).filter(([name]) => COUNTED.has(name) || name in given));
 };
 
 /** What the settings of a target change in a body that passes through. */

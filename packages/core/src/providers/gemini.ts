@@ -392,6 +392,19 @@ export const fromGemini = (vendor: string, model: string, answer: unknown): Chat
   };
 };
 
+/** The request whose tokens Gemini is to count: all of it, which the SDKs' own parameters have no room for. */
+export const toCounted = (model: string, request: ChatRequest): Body => ({
+  model: model.includes('/') ? model : `models/${model}`,
+  ...toGemini(request, model).body,
+});
+
+/** Reads what Gemini has counted. */
+export const countedByGemini = (vendor: string, answer: unknown): number => {
+  const { totalTokens } = checkedBody(vendor, answer, 'a count that is no answer');
+  if (typeof totalTokens !== 'number') throw brokenAnswer(vendor, 'a count that is no number');
+  return totalTokens;
+};
+
 /**
  * Opens a stream and reads it to its end. Neither SDK closes the connection when its stream is left early, so `open`
  * gets a signal that is aborted when this stream ends, however it ends.

@@ -1,5 +1,6 @@
 import {
   type ContentListUnion,
+  type CountTokensParameters,
   type EmbedContentConfig,
   type GenerateContentParameters,
   GoogleGenAI,
@@ -8,10 +9,18 @@ import {
 } from '@google/genai';
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest } from '../decide/request.ts';
-import type { Provider, TargetSpec, Wire } from '../provider.ts';
+import type { Call, Provider, TargetSpec, Wire } from '../provider.ts';
 import { failureFromUnknown, isObject, splitOptions } from '../provider-kit.ts';
 import type { TargetOptions } from '../target.ts';
-import { failureFromGoogle, fromGemini, httpStatusOf, streamGemini, toGemini } from './gemini.ts';
+import {
+  countedByGemini,
+  failureFromGoogle,
+  fromGemini,
+  httpStatusOf,
+  streamGemini,
+  toCounted,
+  toGemini,
+} from './gemini.ts';
 import { geminiEmbeddings, MOST_GEMINI_TEXTS } from './gemini-embeddings.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
@@ -84,9 +93,21 @@ const connect = (client: GoogleGenAI, model: string): Provider => {
     return { model, contents, config } as unknown as GenerateContentParameters;
   };
 
+  // The SDK lets the Gemini API count contents alone; the rest goes in a field that it does not know.
+  const count = async (request: ChatRequest, { signal }: Call): Promise<number> => {
+    const extraBody = { generateContentRequest: toCounted(model, request) };
+    const config = { abortSignal: signal, httpOptions: { ...ONE_ATTEMPT, extraBody } };
+    return countedByGemini(
+      VENDOR,
+      await client.models.countTokens({ model, config } as unknown as CountTokensParameters),
+    );
+  };
+
   return {
     name: VENDOR,
     model,
+    // At Vertex AI there is no such field.
+    ...(!client.vertexai && { countTokens: count }),
     account: accountOf(client),
     gaps: (request) => toGemini(request, model).gaps,
     async send(request, { signal }) {

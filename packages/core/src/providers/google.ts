@@ -9,7 +9,15 @@ import type { ChatRequest } from '../decide/request.ts';
 import type { Provider, TargetSpec, Wire } from '../provider.ts';
 import { failureFromUnknown, splitOptions } from '../provider-kit.ts';
 import type { TargetOptions } from '../target.ts';
-import { failureFromGoogle, fromGemini, httpStatusOf, streamGemini, toGemini } from './gemini.ts';
+import {
+  countedByGemini,
+  failureFromGoogle,
+  fromGemini,
+  httpStatusOf,
+  streamGemini,
+  toCounted,
+  toGemini,
+} from './gemini.ts';
 import { geminiEmbeddings, MOST_GEMINI_TEXTS } from './gemini-embeddings.ts';
 
 /** What the SDK can be told; its `timeout` is missing since each call would leave a timer behind. */
@@ -92,6 +100,11 @@ const connect = (options: GoogleClientOptions, model: string): Provider => {
       // As above: the SDK sends what it does not know as it is.
       return gemini.batchEmbedContents({ requests } as unknown as BatchEmbedContentsRequest, { signal });
     }),
+    async countTokens(request, { signal }) {
+      signal.throwIfAborted();
+      const generateContentRequest = toCounted(model, request) as unknown as GenerateContentRequest;
+      return countedByGemini(VENDOR, await gemini.countTokens({ generateContentRequest }, { signal }));
+    },
     explain,
   };
 };

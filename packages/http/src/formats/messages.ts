@@ -111,6 +111,15 @@ export const parseMessages = (body: unknown, given: Headers = new Headers()): Me
   };
 };
 
+/** Reads a body whose tokens are to be counted: a request without what only an answer needs. */
+export const parseCount = (body: unknown, given?: Headers): Pick<MessagesCall, 'request' | 'model'> => {
+  if (!isObject(body) || isSet(body.max_tokens)) return parseMessages(body, given);
+  const { request, model } = parseMessages({ ...body, max_tokens: 1 }, given);
+  const { maxOutputTokens: _, source, ...asked } = request;
+  const { max_tokens: __, ...rest } = source?.body ?? {};
+  return { request: { ...asked, ...(source !== undefined && { source: { ...source, body: rest } }) }, model };
+};
+
 /** Keeps what is said beside the known fields of an object, under the name of the object and its own. */
 const keepRest = (value: Body, known: readonly string[], name: string, extra: Body): void => {
   for (const field of Object.keys(value)) {

@@ -24,12 +24,14 @@ import {
 } from '../wire.ts';
 
 const PATH = '/v1/messages';
+const COUNT_PATH = '/v1/messages/count_tokens';
 
 /** Anthropic's Messages. */
 export const anthropic: Wire = {
   name: 'anthropic',
   contentType: { json: 'application/json', stream: 'text/event-stream; charset=utf-8' },
-  read: (request) => readBody(checkEnvelope(request)),
+  at: (path) => (path === COUNT_PATH ? counting : anthropic),
+  read: (request) => readBody(checkEnvelope(request, PATH)),
 
   print: (answer, question, stamp) => ({
     ...envelope(answer, stamp),
@@ -103,6 +105,19 @@ export const anthropic: Wire = {
     message: `prompt is too long: ${tokens} tokens > ${window} maximum`,
   }),
   declined: undefined,
+};
+
+/** What counts the tokens of a prompt: the same question, but for what only an answer needs. */
+const counting: Wire = {
+  ...anthropic,
+  read(request) {
+    const body = checkEnvelope(request, COUNT_PATH);
+    for (const field of Object.keys(body)) {
+      if (NOT_COUNTED.has(field)) reject(`${field}: Extra inputs are not permitted`);
+    }
+    return readBody({ ...body, max_tokens: MOST_TOKENS });
+  },
+  print: ({ usage: { inputTokens } }) => ({ input_tokens: inputTokens }),
 };
 
 // biome-ignore format: reads as a table
@@ -227,8 +242,8 @@ const read: Reader = reader((path, expected, got) =>
 );
 
 /** What has to be right before anybody looks at the question. */
-const checkEnvelope = ({ method, path, headers, body }: WireRequest): JsonObject => {
-  if (path !== PATH) return reject(`Not found: ${path}`, 404);
+const checkEnvelope = ({ method, path, headers, body }: WireRequest, served: string): JsonObject => {
+  if (path !== served) return reject(`Not found: ${path}`, 404);
   if (method !== 'POST') return reject('Method Not Allowed', 405);
   const key = bearer(headers) ?? headers['x-api-key'];
   if (key === undefined) return reject('x-api-key or authorization header is required', 401);
@@ -245,6 +260,21 @@ const PARAMETERS = new Set([
   'messages', 'metadata', 'model', 'output_config', 'service_tier', 'speed', 'stop_sequences', 'stream', 'system',
   'temperature', 'thinking', 'tool_choice', 'tools', 'top_k', 'top_p', 'user_profile_id', 'workspace_id',
 ]);
+
+/** What is refused where tokens are counted. */
+const NOT_COUNTED = new Set([
+  'max_tokens',
+  'metadata',
+  'service_tier',
+  'stop_sequences',
+  'stream',
+  'temperature',
+  'top_k',
+  'top_p',
+]);
+
+/** More than any budget of thought. */
+const MOST_TOKENS = 1_000_000;
 
 const readBody = (body: JsonObject): Question => {
   for (const field of Object.keys(body)) {

@@ -227,7 +227,7 @@ describe('Google refuses', () => {
 
   test.each<[number, string]>([
     [403, '/v1beta/models/m:generateContent'],
-    [404, '/v1beta/models/m:countTokens'],
+    [404, '/v1beta/models/m:computeTokens'],
     [400, '/v1beta/models/m:streamGenerateContent?key=key'],
   ])('with status %i', async (status, path) => {
     const response = await fetch(simulator.vendors.google.url + path, { method: 'POST', body: '{}' });

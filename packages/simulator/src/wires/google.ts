@@ -23,7 +23,7 @@ import {
 import { printBatch, printOne, readEmbed } from './google-embed.ts';
 
 const PATH =
-  /^\/v1(?:beta)?\/models\/([^/:]+):(generateContent|streamGenerateContent|embedContent|batchEmbedContents)$/;
+  /^\/v1(?:beta)?\/models\/([^/:]+):(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$/;
 
 /** Google's Gemini: generateContent, streamGenerateContent with `alt=sse`, embedContent and batchEmbedContents. */
 export const google: Wire = {
@@ -31,6 +31,7 @@ export const google: Wire = {
   contentType: { json: 'application/json; charset=UTF-8', stream: 'text/event-stream' },
   at(path) {
     const [, , action] = PATH.exec(path) ?? [];
+    if (action === 'countTokens') return counting;
     if (action !== 'embedContent' && action !== 'batchEmbedContents') return google;
     const batch = action === 'batchEmbedContents';
     return {
@@ -115,6 +116,24 @@ export const google: Wire = {
     message: `The input token count (${tokens}) exceeds the maximum number of tokens allowed (${window}).`,
   }),
   declined: undefined,
+};
+
+/** What counts the tokens of a prompt: of contents alone, or of all that a whole request says. */
+const counting: Wire = {
+  ...google,
+  read(request) {
+    const { model, body } = checkEnvelope(request);
+    checkNames(body, COUNT_PARAMETERS, '');
+    const { contents, generateContentRequest } = body;
+    if (!isPresent(generateContentRequest)) return readBody({ model, stream: false, body: { contents } });
+    const asked = read.object(generateContentRequest, 'generate_content_request');
+    // With it, contents are not looked at.
+    if (read.text(asked.model, 'generate_content_request.model') !== `models/${model}`) {
+      return reject('The model in the generate_content_request is not the one that is asked.');
+    }
+    return readBody({ model, stream: false, body: asked });
+  },
+  print: ({ usage: { inputTokens } }) => ({ totalTokens: inputTokens }),
 };
 
 const TYPES = 'type.googleapis.com/google.rpc';
@@ -230,6 +249,8 @@ const PARAMETERS = new Set([
   'cachedContent', 'contents', 'continuationToken', 'generationConfig', 'labels', 'model', 'safetySettings',
   'serviceTier', 'store', 'systemInstruction', 'toolConfig', 'tools',
 ]);
+
+const COUNT_PARAMETERS = new Set(['contents', 'generateContentRequest']);
 
 // biome-ignore format: one word after the other
 const GENERATION_PARAMETERS = new Set([
