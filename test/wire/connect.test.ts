@@ -43,6 +43,8 @@ const unreachable = (provider: ProviderName): TargetSpec => {
   switch (provider) {
     case 'openai':
       return openai('m', { apiKey: 'k', baseURL: url, id: 'first', timeouts });
+    case 'openai-responses':
+      return openai('m', { apiKey: 'k', baseURL: url, api: 'responses', id: 'first', timeouts });
     case 'anthropic':
       return anthropic('m', { apiKey: 'k', baseURL: url, id: 'first', timeouts });
     case 'cohere':

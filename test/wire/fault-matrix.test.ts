@@ -88,6 +88,7 @@ const ROWS: readonly Row[] = [
     except: {
       cohere: both(moves('server-error')),
       openai: both(moves('server-error')),
+      'openai-responses': both(moves('server-error')),
       // Its SDK drops the error object of a 200.
       'google-genai': { plain: moves('broken') },
     },
@@ -100,6 +101,7 @@ const ROWS: readonly Row[] = [
     except: {
       cohere: { plain: moves('server-error'), stream: { seen: 'error event', kind: 'server-error' } },
       openai: { plain: moves('server-error'), stream: { seen: 'error event', kind: 'server-error' } },
+      'openai-responses': { plain: moves('server-error'), stream: { seen: 'error event', kind: 'server-error' } },
       'google-genai': { plain: moves('broken') },
     },
   },
@@ -231,7 +233,7 @@ const strikeAndHeal = async (
 ): Promise<string> => {
   const system = new PutForward();
   const first = simulator.vendors[vendorOf(provider)];
-  const second = provider === 'openai' ? 'anthropic' : 'openai';
+  const second = vendorOf(provider) === 'openai' ? 'anthropic' : 'openai';
   const events: RouterEvent[] = [];
   const router = createRouter({
     system,

@@ -7,12 +7,15 @@ import { openai } from '@switchyard/core/openai';
 import type { TargetOptions } from '@switchyard/core/provider';
 import type { Simulator, VendorName } from '@switchyard/simulator';
 
-/** The five providers, each over its SDK. Two of them speak to the same vendor. */
-export const PROVIDERS = ['openai', 'anthropic', 'cohere', 'google', 'google-genai'] as const;
+/** The providers, each over its SDK. OpenAI has two formats, and two SDKs speak to Google. */
+export const PROVIDERS = ['openai', 'openai-responses', 'anthropic', 'cohere', 'google', 'google-genai'] as const;
 
 export type ProviderName = (typeof PROVIDERS)[number];
 
-export const vendorOf = (provider: ProviderName): VendorName => (provider === 'google-genai' ? 'google' : provider);
+export const vendorOf = (provider: ProviderName): VendorName => {
+  if (provider === 'google-genai') return 'google';
+  return provider === 'openai-responses' ? 'openai' : provider;
+};
 
 /** A target of a provider, pointed at the simulator. */
 export const simulated = (simulator: Simulator, provider: ProviderName, options: TargetOptions = {}): TargetSpec => {
@@ -20,6 +23,8 @@ export const simulated = (simulator: Simulator, provider: ProviderName, options:
   switch (provider) {
     case 'openai':
       return openai('gpt-5-mini', { apiKey: 'any-key', baseURL: `${url}/v1`, ...options });
+    case 'openai-responses':
+      return openai('gpt-5-mini', { apiKey: 'any-key', baseURL: `${url}/v1`, api: 'responses', ...options });
     case 'anthropic':
       return anthropic('claude-sonnet-5-5', { apiKey: 'any-key', baseURL: url, ...options });
     case 'cohere':
