@@ -1,14 +1,13 @@
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
-import Anthropic from '@anthropic-ai/sdk';
 import { createRouter, type Duration } from '@switchyard/core';
 import { anthropic } from '@switchyard/core/anthropic';
 import { openai } from '@switchyard/core/openai';
 import { switchyard } from '@switchyard/node';
 import { type Simulator, startSimulator } from '@switchyard/simulator';
-import OpenAI from 'openai';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningServer, running } from './adapter.ts';
+import { FORMATS, readStream } from './callers.ts';
 
 // Comments while a caller waits: real clients must not notice them. Between router and vendor stands a door that opens
 // only when the caller has received what a test waits for, so that nothing depends on how long anything takes.
@@ -114,47 +113,10 @@ const serve = async (target: (typeof TARGETS)[number], keepAlive: Duration = '10
 };
 
 const QUESTION = 'What do you think of grüße, 世界 🚂?';
-const messages = [{ role: 'user' as const, content: QUESTION }];
 
-/** What a real client makes of a stream: the whole text of the answer. */
-const CLIENTS: Readonly<Record<string, (base: string, fetch: typeof globalThis.fetch) => Promise<string>>> = {
-  'openai, Chat Completions': async (base, fetch) => {
-    const client = new OpenAI({ baseURL: `${base}/v1`, apiKey: 'k', maxRetries: 0, fetch });
-    const { choices } = await client.chat.completions.stream({ model: 'm', messages }).finalChatCompletion();
-    return choices[0]?.message.content ?? '';
-  },
-  'openai, Responses': async (base, fetch) => {
-    const client = new OpenAI({ baseURL: `${base}/v1`, apiKey: 'k', maxRetries: 0, fetch });
-    const stream = client.responses.stream({ model: 'm', input: QUESTION });
-    return (await stream.finalResponse()).output_text;
-  },
-  '@anthropic-ai/sdk, Messages': async (base, fetch) => {
-    const client = new Anthropic({ baseURL: base, apiKey: 'k', maxRetries: 0, logLevel: 'off', fetch });
-    return client.messages.stream({ model: 'm', max_tokens: 512, messages }).finalText();
-  },
-  // It never had a client for event streams, so this reads as one would.
-  'Glide’s chat': async (base, fetch) => {
-    const response = await fetch(`${base}/chat`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ message: messages[0], stream: true }),
-    });
-    let said = '';
-    for (const event of (await response.text()).split('\n\n')) {
-      if (!event.startsWith('data: ')) continue;
-      const { chunk, error } = JSON.parse(event.slice(6)) as {
-        chunk?: { model_response: { message: { content: string } } };
-        error?: { name: string };
-      };
-      if (error !== undefined) throw new Error(error.name);
-      said += chunk?.model_response.message.content ?? '';
-    }
-    return said;
-  },
-};
-
-describe.each(Object.keys(CLIENTS))('%s', (name) => {
-  const ask = CLIENTS[name] as (typeof CLIENTS)[string];
+describe.each(FORMATS)('%s', (format) => {
+  const ask = async (base: string, { fetch }: Received): Promise<string> =>
+    (await readStream(format, { base, question: QUESTION, fetch })).text;
 
   describe.each(TARGETS)('over %s', (target) => {
     test('reads an answer that was long in coming, and paused, and notices nothing', async () => {
@@ -164,7 +126,7 @@ describe.each(Object.keys(CLIENTS))('%s', (name) => {
         // After words of the vendor, not only after our own comment on who speaks.
         middle: received.until((text) => text.includes('data: ') && text.endsWith(COMMENT)),
       };
-      expect(await ask(await serve(target), received.fetch)).toContain(QUESTION);
+      expect(await ask(await serve(target), received)).toContain(QUESTION);
       expect(received.text).toContain('\n\n: switchyard target=it attempts=1\n\n');
       expect(received.headers.get('x-switchyard-request')).toMatch(/^sw-/);
       expect(received.headers.has('x-switchyard-target')).toBe(false);
@@ -176,7 +138,7 @@ describe.each(Object.keys(CLIENTS))('%s', (name) => {
     test('hears in headers who answers, where the answer comes in time', async () => {
       const received = new Received();
       doors = AJAR;
-      expect(await ask(await serve(target, '1h'), received.fetch)).toContain(QUESTION);
+      expect(await ask(await serve(target, '1h'), received)).toContain(QUESTION);
       expect(received.text).not.toContain(COMMENT);
       expect(received.headers.get('x-switchyard-target')).toBe('it');
     });
@@ -186,7 +148,7 @@ describe.each(Object.keys(CLIENTS))('%s', (name) => {
     const received = new Received();
     doors = { ...AJAR, before: received.until((text) => text.startsWith(COMMENT)) };
     simulator.vendors.openai.break({ kind: 'status', status: 500, times: 1 });
-    await expect(ask(await serve('openai'), received.fetch)).rejects.toThrow(
+    await expect(ask(await serve('openai'), received)).rejects.toThrow(
       /No target of route 'chat' can answer now|all_models_unavailable/,
     );
     const events = received.text.split('\n\n').filter((frame) => frame.includes('data: '));
