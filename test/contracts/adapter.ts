@@ -560,34 +560,43 @@ export const adapterContract = (
       });
     });
 
-    test('a caller who does not read is not read for, and can still leave', BUSY_MACHINE, async () => {
-      let sent = 0;
-      let stopped = false;
-      const event = chunkOf('x'.repeat(64 * 1024));
-      const vendor = await vendorThat(open, async (_request, response) => {
-        const gone = once(response, 'close');
-        response.writeHead(200, { 'content-type': 'text/event-stream' });
-        for (; !response.destroyed; sent += event.length) {
-          // Far more than the buffers of all sockets hold: who gets here would read for ever.
-          if (sent > 200 * MiB) response.destroy();
-          else if (!response.write(event)) await Promise.race([once(response, 'drain'), gone]);
-        }
-        stopped = true;
-      });
-      const served = createRouter({ routes: { chat: { pool: [targetAt(vendor.url, 'raw')] } } });
-      const base = await serve({}, '/llm', served);
-      const request = post(`${base}/llm/chat/v1/chat/completions`);
-      request.end(JSON.stringify({ stream: true, messages: [{ role: 'user', content: 'hi' }] }));
-      const [response] = (await once(request, 'response')) as [IncomingMessage];
-      expect(response.statusCode).toBe(200);
-      for (let before = -1; before !== sent && !stopped; await wait(200)) before = sent;
-      expect(stopped).toBe(false);
-      response.destroy();
-      const leftAtMs = performance.now();
-      await vi.waitFor(() => expect(stopped).toBe(true), { interval: 2, timeout: 5_000 });
-      expect(performance.now() - leftAtMs).toBeLessThan(AT_ONCE_MS);
-      expect(await standings(base)).toEqual(['ready']);
-    });
+    test.each([
+      ['in the vendor’s own format', '/v1/chat/completions', {}],
+      ['in another format', '/v1/messages', { max_tokens: 10 }],
+    ])(
+      'a caller who does not read, %s, is not read for, and can still leave',
+      BUSY_MACHINE,
+      async (_in, path, more) => {
+        let sent = 0;
+        let stopped = false;
+        const event = chunkOf('x'.repeat(64 * 1024));
+        const vendor = await vendorThat(open, async (_request, response) => {
+          const gone = once(response, 'close');
+          response.writeHead(200, { 'content-type': 'text/event-stream' });
+          for (; !response.destroyed; sent += event.length) {
+            // Far more than the buffers of all sockets hold: who gets here would read for ever.
+            if (sent > 200 * MiB) response.destroy();
+            else if (!response.write(event)) await Promise.race([once(response, 'drain'), gone]);
+          }
+          stopped = true;
+        });
+        const served = createRouter({ routes: { chat: { pool: [targetAt(vendor.url, 'raw')] } } });
+        const base = await serve({}, '/llm', served);
+        const request = post(`${base}/llm/chat${path}`);
+        request.end(JSON.stringify({ ...more, stream: true, messages: [{ role: 'user', content: 'hi' }] }));
+        const [response] = (await once(request, 'response')) as [IncomingMessage];
+        expect(response.statusCode).toBe(200);
+        for (let before = -1; before !== sent && !stopped; await wait(200)) before = sent;
+        expect(stopped).toBe(false);
+        // Whatever is on the way has been sent: the router holds less than that, and the sockets hold most of it.
+        expect(sent).toBeLessThan(32 * MiB);
+        response.destroy();
+        const leftAtMs = performance.now();
+        await vi.waitFor(() => expect(stopped).toBe(true), { interval: 2, timeout: 5_000 });
+        expect(performance.now() - leftAtMs).toBeLessThan(AT_ONCE_MS);
+        expect(await standings(base)).toEqual(['ready']);
+      },
+    );
 
     describe('a guard', () => {
       test('that says no keeps a caller out', () =>

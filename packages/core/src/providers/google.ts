@@ -46,7 +46,8 @@ const CLIENT_KEYS = {
 
 /**
  * A Gemini model through `@google/generative-ai`. Google has stopped developing that SDK: choose `googleGenAI` for new
- * code, and this where the older one is in use already.
+ * code, and this where the older one is in use already. It reads a stream as fast as Google sends it, and holds what a slow
+ * caller has not taken yet, which is at most one answer; every other provider makes the vendor wait.
  */
 export const google = (model: string, options: GoogleTargetOptions = {}): TargetSpec => {
   const { client, routing } = splitOptions<GoogleClientOptions>(options, CLIENT_KEYS);
