@@ -177,14 +177,15 @@ const flood = async (
   const server = await running(
     createServer(async (request, response) => {
       request.resume();
-      const gone = once(response, 'close');
+      const gone = once(response, 'close').then(() => {
+        closed = true;
+      });
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.write(begin);
       while (!response.destroyed && sent < 4 * MOST_BYTES) {
         sent += event.length;
         if (!response.write(event)) await Promise.race([once(response, 'drain'), gone]);
       }
-      closed = true;
     }),
   );
   open.push(server);
