@@ -58,6 +58,16 @@ describe('a wrong field is named by its path (P1, N7)', () => {
       { routes: { chat: { deadline: 'soon', pool: [openai('m', key)] } } },
       'routes.chat.deadline: expected a duration',
     ],
+    [
+      'a keep-alive without a time',
+      { routes: { chat: { keepAlive: true, pool: [openai('m', key)] } } },
+      'routes.chat.keepAlive: ',
+    ],
+    [
+      'a keep-alive of no time',
+      { routes: { chat: { keepAlive: '0s', pool: [openai('m', key)] } } },
+      'routes.chat.keepAlive: expected a duration above 0',
+    ],
     ['an unknown key of a target', pool({ wieght: 2 }), 'routes.chat.pool[0].wieght: unknown key'],
     ['a negative weight', pool({ weight: -1 }), 'routes.chat.pool[0].weight: '],
     [
