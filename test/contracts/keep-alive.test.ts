@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { createRouter, type Duration } from '@switchyard/core';
+import { createRouter, type RouteConfig } from '@switchyard/core';
 import { anthropic } from '@switchyard/core/anthropic';
 import { openai } from '@switchyard/core/openai';
 import { switchyard } from '@switchyard/node';
@@ -95,7 +95,7 @@ const behindDoor = async (url: string): Promise<string> => {
 
 const TARGETS = ['openai', 'openai, through Responses', 'anthropic'] as const;
 
-const serve = async (target: (typeof TARGETS)[number], keepAlive: Duration = '10ms'): Promise<string> => {
+const serve = async (target: (typeof TARGETS)[number], route: Partial<RouteConfig> = {}): Promise<string> => {
   const vendor = target === 'anthropic' ? 'anthropic' : 'openai';
   const url = await behindDoor(simulator.vendors[vendor].url);
   const api = target === 'openai' ? 'chat' : 'responses';
@@ -103,7 +103,7 @@ const serve = async (target: (typeof TARGETS)[number], keepAlive: Duration = '10
     vendor === 'anthropic'
       ? anthropic('m', { id: 'it', apiKey: 'k', baseURL: url })
       : openai('m', { id: 'it', apiKey: 'k', baseURL: `${url}/v1`, api });
-  const router = createRouter({ routes: { chat: { pool: [spec], keepAlive } } });
+  const router = createRouter({ routes: { chat: { keepAlive: '10ms', ...route, pool: [spec] } } });
   const middleware = switchyard(router);
   const server = await running(
     createServer((request, response) => middleware(request, response, () => response.end())),
@@ -138,10 +138,17 @@ describe.each(FORMATS)('%s', (format) => {
     test('hears in headers who answers, where the answer comes in time', async () => {
       const received = new Received();
       doors = AJAR;
-      expect(await ask(await serve(target, '1h'), received)).toContain(QUESTION);
+      expect(await ask(await serve(target, { keepAlive: '1h' }), received)).toContain(QUESTION);
       expect(received.text).not.toContain(COMMENT);
       expect(received.headers.get('x-switchyard-target')).toBe('it');
     });
+  });
+
+  test('hears comments for as long as a whole answer is held back', async () => {
+    const received = new Received();
+    doors = { ...AJAR, middle: received.until((text) => text.startsWith(COMMENT)) };
+    expect(await ask(await serve('openai', { recovery: 'buffer' }), received)).toContain(QUESTION);
+    expect(received.text).toContain('\n\n: switchyard target=it attempts=1\n\n');
   });
 
   test('throws when everything fails after the first comment: one error event, and no normal end', async () => {
