@@ -1,0 +1,74 @@
+import { AI_SDK, BARE, type Candidate, HONO_OPENAI, PORTKEY, SWITCHYARD, VENDORS } from './candidates.ts';
+import { type Finding, find, ratiosOf, type Spread, spreadOf } from './measure.ts';
+import { LARGE } from './measures/scale.ts';
+
+// What was promised, and whether it holds.
+
+export interface Bar {
+  readonly what: string;
+  /** Written with its unit. */
+  readonly promised: string;
+  readonly measured: Spread;
+  readonly unit: string;
+  readonly holds: boolean;
+}
+
+type Kind = 'at most' | 'at least';
+
+export const barsOf = (findings: readonly Finding[]): readonly Bar[] => {
+  const bars: Bar[] = [];
+  const add = (what: string, kind: Kind, limit: number, unit: string, values: readonly number[]): void => {
+    const measured = spreadOf(values);
+    if (Number.isNaN(measured.median)) return;
+    const holds = kind === 'at most' ? measured.median <= limit : measured.median >= limit;
+    bars.push({ what, promised: `${kind} ${limit} ${unit}`.trim(), measured, unit, holds });
+  };
+  const values = (quantity: string, candidate: Candidate = SWITCHYARD): readonly number[] =>
+    find(findings, quantity, candidate)?.values ?? [];
+  const ratio = (quantity: string, base: Candidate, candidate: Candidate = SWITCHYARD): readonly number[] => {
+    const own = find(findings, quantity, candidate);
+    return own === undefined ? [] : ratiosOf(own, find(findings, quantity, base));
+  };
+  const minus = (quantity: string, base: Candidate): readonly number[] =>
+    values(quantity).map((value, round) => value - (values(quantity, base)[round] ?? Number.NaN));
+
+  add('CPU per request, OpenAI in and out', 'at most', 2.5, '× bare proxy', ratio('CPU per request', BARE));
+  add('the same, beside Portkey', 'at most', 0.25, '× Portkey', ratio('CPU per request', PORTKEY));
+  add('requests at saturation', 'at least', 0.4, '× bare proxy', ratio('requests at saturation', BARE));
+  add('the same, beside Portkey', 'at least', 4, '× Portkey', ratio('requests at saturation', PORTKEY));
+  add('the same, beside the AI SDK', 'at least', 3, '× AI SDK', ratio('requests at saturation', AI_SDK));
+  for (const vendor of VENDORS) {
+    add(`CPU per request, ${vendor.name}`, 'at most', 4.5, '× bare proxy', ratio('CPU per request', BARE, vendor));
+  }
+  add('chunks per second, OpenAI in and out', 'at least', 0.8, '× bare proxy', ratio('chunks per second', BARE));
+  add('first byte of a stream, p50', 'at most', 0.5, 'ms more than bare', minus('first byte, p50', BARE));
+  for (const vendor of VENDORS) {
+    add(
+      `chunks per second, ${vendor.name}`,
+      'at least',
+      0.35,
+      '× bare proxy',
+      ratio('chunks per second', BARE, vendor),
+    );
+    add(`chunks per second, ${vendor.name}`, 'at least', 1.5, '× AI SDK', ratio('chunks per second', AI_SDK, vendor));
+  }
+  add('latency at 30 % of saturation, p50', 'at most', 0.4, 'ms more than bare', minus('latency, p50', BARE));
+  add('latency at 30 % of saturation, p99', 'at most', 1.3, '× bare proxy', ratio('latency, p99', BARE));
+  for (const fault of ['status-500', 'status-429', 'reset']) {
+    const quantity = `gap after ${fault}, p50`;
+    add(`gap after ${fault}, p50`, 'at most', 0.7, 'ms', values(quantity));
+    add(`gap after ${fault}, p50`, 'at most', 2.5, '× bare proxy', ratio(quantity, BARE));
+  }
+  add('wasted on a target that answers 500', 'at most', 10, 'of 1 000', values('wasted on status-500'));
+  add('wasted on a target that is refused', 'at most', 10, 'of 1 000', values('wasted on refuse'));
+  add('wasted on a target that hangs', 'at most', 48, 'of 1 000', values('wasted on hang'));
+  add('memory after 50 000 answers', 'at most', 1.5, '× Hono + openai SDK', ratio('memory after 50 000', HONO_OPENAI));
+  add('its growth over the next 50 000', 'at most', 5, '%', values('growth over the next 50 000'));
+  const large = find(findings, 'CPU per request at scale', LARGE);
+  if (large !== undefined) {
+    const small = find(findings, 'CPU per request at scale', SWITCHYARD);
+    add('CPU per request, 100 routes × 10 targets', 'at most', 1.1, '× 1 × 2', ratiosOf(large, small));
+  }
+  add('core, http and an adapter, minified and gzipped', 'at most', 40, 'kB', values('bundle, with all dependencies'));
+  return bars;
+};

@@ -1,0 +1,41 @@
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { SWITCHYARD } from '../candidates.ts';
+import type { Finding, Measure } from '../measure.ts';
+
+/** What every user of the Hono adapter has, whatever vendors they use. */
+const ENTRY = `export { createRouter } from '@switchyard/core'; export { switchyard } from '@switchyard/hono';`;
+
+const sizeOf = async (external: readonly string[]): Promise<number> => {
+  const { outputFiles } = await build({
+    stdin: { contents: ENTRY, resolveDir: import.meta.dirname },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    external: [...external],
+    logLevel: 'error',
+  });
+  return outputFiles.reduce((sum, { contents }) => sum + gzipSync(contents).length, 0) / 1_000;
+};
+
+/** With the dependencies, and without: the framework is the user's own in both. */
+export const bundle: Measure = {
+  name: 'bundle',
+  what: 'core, http and the Hono adapter without SDKs, minified and gzipped',
+  run: async () => {
+    const finding = (quantity: string, value: number): Finding => ({
+      quantity,
+      unit: 'kB',
+      candidate: SWITCHYARD.name,
+      values: [value],
+    });
+    const framework = ['hono', 'hono/*', '@hono/*'];
+    return [
+      finding('bundle, own code', await sizeOf([...framework, 'zod', 'undici', 'tokenx', 'lru-cache'])),
+      finding('bundle, with zod', await sizeOf([...framework, 'undici'])),
+      finding('bundle, with all dependencies', await sizeOf(framework)),
+    ];
+  },
+};
