@@ -25,11 +25,12 @@ const routesOf = (count: number): readonly string[] =>
   Array.from({ length: count }, (_, i) => `/llm/route-${i}/v1/chat/completions`);
 
 export const switchyardOn = (adapter: 'hono' | 'node' | 'express' | 'koa', setup: Partial<Setup> = {}): Candidate => {
-  const { provider, routes = 1, targets = 2 } = setup;
+  const { provider, builtInFetch, routes = 1, targets = 2 } = setup;
+  const fetch = builtInFetch ? ', built-in fetch' : '';
   const vendor = provider === undefined ? '' : `, to ${provider}`;
   const size = routes === 1 ? '' : `, ${routes} × ${targets}`;
   return {
-    name: `Switchyard on ${adapter}${vendor}${size}`,
+    name: `Switchyard on ${adapter}${vendor}${fetch}${size}`,
     script: server(`switchyard-${adapter}`),
     setup,
     paths: routesOf(routes),
@@ -52,6 +53,9 @@ export const PORTKEY: Candidate = {
   }),
 };
 export const SWITCHYARD: Candidate = switchyardOn('hono');
+
+/** What the transport of its own brings. */
+export const BUILT_IN_FETCH: Candidate = switchyardOn('hono', { builtInFetch: true });
 
 export const ADAPTERS: readonly Candidate[] = [switchyardOn('node'), switchyardOn('express'), switchyardOn('koa')];
 export const VENDORS: readonly Candidate[] = (['anthropic', 'cohere', 'google', 'google-genai'] as const).map(
@@ -82,7 +86,16 @@ export class Running {
   static async start(candidate: Candidate, urls: Setup['urls'], load: Process<LoadSkills>): Promise<Running> {
     const { script, args, headers, paths = ['/v1/chat/completions'] } = candidate;
     const port = await freePort();
-    const setup: Setup = { host: HOST, port, urls, provider: 'openai', routes: 1, targets: 2, ...candidate.setup };
+    const setup: Setup = {
+      host: HOST,
+      port,
+      urls,
+      provider: 'openai',
+      builtInFetch: false,
+      routes: 1,
+      targets: 2,
+      ...candidate.setup,
+    };
     const startMs = performance.now();
     const probe = new Process<ProbeSkills>(script, {
       args: args?.(port) ?? [JSON.stringify(setup)],

@@ -1,4 +1,5 @@
 import Anthropic, { AnthropicError, APIError, type ClientOptions } from '@anthropic-ai/sdk';
+import { transport } from '#transport';
 import type { Failure } from '../decide/failure.ts';
 import type {
   ChatRequest,
@@ -68,9 +69,18 @@ export const anthropic = (model: string, options: AnthropicTargetOptions = {}): 
     vendor: 'anthropic',
     model,
     options: routing,
-    connect: (name, params) => connect(client ?? new Anthropic({ ...clientOptions, maxRetries: 0 }), name, params),
+    connect: (name, params) =>
+      connect(
+        client ?? new Anthropic({ ...transportFor(clientOptions), ...clientOptions, maxRetries: 0 }),
+        name,
+        params,
+      ),
   };
 };
+
+/** Ours, unless the user has said anything of transports. */
+const transportFor = ({ fetchOptions }: AnthropicClientOptions): Pick<ClientOptions, 'fetch'> =>
+  transport === undefined || fetchOptions !== undefined ? {} : { fetch: transport };
 
 const connect = (client: AnthropicClient, model: string, params: ChatSettings | undefined): Provider => {
   const betas = betasOf(client);

@@ -1,4 +1,5 @@
 import { CohereClientV2, CohereEnvironment, CohereError } from 'cohere-ai';
+import { transport } from '#transport';
 import type { Failure } from '../decide/failure.ts';
 import type {
   AssistantMessage,
@@ -53,9 +54,12 @@ export const cohere = (model: string, options: CohereTargetOptions = {}): Target
     vendor: 'cohere',
     model,
     options: routing,
-    connect: (name) => connect(client === undefined ? clientOptions : optionsOf(client), name),
+    connect: (name) => connect(client === undefined ? { ...OURS, ...clientOptions } : optionsOf(client), name),
   };
 };
+
+/** Unless the user has another. */
+const OURS: Pick<CohereClientOptions, 'fetch'> = transport === undefined ? {} : { fetch: transport };
 
 /**
  * What a ready client was made of, to make one like it: the SDK cannot be told "no timeout" for one call only, and a

@@ -7,6 +7,7 @@ import {
   type GoogleGenAIOptions,
   type HttpOptions,
 } from '@google/genai';
+import { transport } from '#transport';
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest } from '../decide/request.ts';
 import type { Call, Provider, TargetSpec, Wire } from '../provider.ts';
@@ -60,8 +61,8 @@ const createClient = ({ vertexai, enterprise, apiKey, apiVersion, ...options }: 
   const isChosen = Boolean(apiVersion ?? options.httpOptions?.apiVersion ?? process.env.GOOGLE_GENAI_API_VERSION);
   return new GoogleGenAI({
     ...options,
-    // A copy, since the SDK writes into it.
-    ...(options.httpOptions !== undefined && { httpOptions: { ...options.httpOptions } }),
+    // A copy, since the SDK writes into it. The transport is ours, unless the user has another.
+    httpOptions: { ...(transport !== undefined && { fetch: transport }), ...options.httpOptions },
     vertexai: cloud,
     ...(enterprise !== undefined && { enterprise }),
     ...(key !== undefined && { apiKey: key }),

@@ -1,4 +1,5 @@
 import OpenAI, { type ClientOptions } from 'openai';
+import { transport } from '#transport';
 import type {
   AssistantMessage,
   ChatRequest,
@@ -76,11 +77,17 @@ export const openai = (model: string, options: OpenAITargetOptions = {}): Target
       // From a file it may be anything.
       const connect = Object.hasOwn(CONNECT, api) ? CONNECT[api] : undefined;
       if (connect === undefined) throw new Error(`api: expected 'chat' or 'responses', and got '${api}'`);
-      const connected = client ?? new OpenAI(clientOptions);
+      const connected = client ?? new OpenAI({ ...transportFor(clientOptions), ...clientOptions });
       return { ...connect(connected, name, params), embeddings: openaiEmbeddings(connected, name) };
     },
   };
 };
+
+/** Ours, unless the user has said anything of transports. */
+const transportFor = (options: OpenAIClientOptions): Pick<ClientOptions, 'fetch'> =>
+  transport === undefined || OWN_TRANSPORT.some((key) => options[key] !== undefined) ? {} : { fetch: transport };
+
+const OWN_TRANSPORT = ['credential', 'fetchOptions', 'workloadIdentity', 'x509Transport'] as const;
 
 const connectChat = (client: OpenAI, model: string, params: ChatSettings | undefined): Provider => {
   const dialect = dialectOf(client.baseURL, model);

@@ -1,4 +1,4 @@
-import { ADAPTERS, BARE, HONO_FETCH, PEERS, SWITCHYARD, VENDORS } from '../candidates.ts';
+import { ADAPTERS, BARE, BUILT_IN_FETCH, HONO_FETCH, PEERS, SWITCHYARD, VENDORS } from '../candidates.ts';
 import { interleaved, type Measure } from '../measure.ts';
 
 /** Small JSON answers of a vendor that takes no time, as many as the candidate can hand on. */
@@ -8,7 +8,7 @@ export const plain: Measure = {
   run: (bench) =>
     interleaved(
       bench,
-      [BARE, HONO_FETCH, ...PEERS, SWITCHYARD, ...ADAPTERS, ...VENDORS],
+      [BARE, HONO_FETCH, ...PEERS, SWITCHYARD, BUILT_IN_FETCH, ...ADAPTERS, ...VENDORS],
       { 'CPU per request': 'µs', 'requests at saturation': '/s' },
       async (candidate) => {
         const running = await bench.warm(candidate);

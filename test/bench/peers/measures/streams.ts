@@ -1,4 +1,4 @@
-import { ADAPTERS, BARE, HONO_FETCH, PEERS, SWITCHYARD, VENDORS } from '../candidates.ts';
+import { ADAPTERS, BARE, BUILT_IN_FETCH, HONO_FETCH, PEERS, SWITCHYARD, VENDORS } from '../candidates.ts';
 import { interleaved, type Measure } from '../measure.ts';
 
 /** Streams of 200 chunks, each chunk in a packet of its own, as fast as the vendor can write them. */
@@ -8,7 +8,7 @@ export const streams: Measure = {
   run: (bench) =>
     interleaved(
       bench,
-      [BARE, HONO_FETCH, ...PEERS, SWITCHYARD, ...ADAPTERS, ...VENDORS],
+      [BARE, HONO_FETCH, ...PEERS, SWITCHYARD, BUILT_IN_FETCH, ...ADAPTERS, ...VENDORS],
       { 'chunks per second': '/s', 'CPU per chunk': 'µs', 'first byte, p50': 'ms' },
       async (candidate) => {
         const running = await bench.warm(candidate);

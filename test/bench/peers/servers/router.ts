@@ -8,7 +8,8 @@ const target = async (url: string, id: string): Promise<TargetSpec> => {
   switch (setup.provider) {
     case 'openai': {
       const { openai } = await import('@switchyard/core/openai');
-      return openai('mock-model', { id, apiKey: 'any-key', baseURL: `${url}/v1` });
+      const other = setup.builtInFetch ? { fetch: globalThis.fetch } : {};
+      return openai('mock-model', { id, apiKey: 'any-key', baseURL: `${url}/v1`, ...other });
     }
     case 'anthropic': {
       const { anthropic } = await import('@switchyard/core/anthropic');

@@ -6,6 +6,8 @@ export interface Setup {
   readonly urls: readonly [string, string];
   /** Of Switchyard: which SDK the targets are called through. */
   readonly provider: 'openai' | 'anthropic' | 'cohere' | 'google' | 'google-genai';
+  /** Of Switchyard: whether the SDK has the built-in fetch instead of the transport of Switchyard's own. */
+  readonly builtInFetch: boolean;
   /** Of Switchyard: how many routes there are, and how many targets each of them has. */
   readonly routes: number;
   readonly targets: number;
