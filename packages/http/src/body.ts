@@ -32,9 +32,8 @@ export const readJson = async (request: Request, limit: number): Promise<unknown
 };
 
 const readText = async (request: Request, limit: number): Promise<string> => {
-  const tooLarge = new BodyError(413, `The body is larger than ${limit} bytes.`);
   const length = request.headers.get('content-length');
-  if (Number(length) > limit) throw tooLarge;
+  if (Number(length) > limit) throw tooLarge(limit);
   // The server holds the sender to the length it named.
   if (length !== null) return request.text();
   const decoder = new TextDecoder();
@@ -42,8 +41,10 @@ const readText = async (request: Request, limit: number): Promise<string> => {
   let text = '';
   for await (const chunk of request.body ?? []) {
     size += chunk.length;
-    if (size > limit) throw tooLarge;
+    if (size > limit) throw tooLarge(limit);
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 };
+
+const tooLarge = (limit: number): BodyError => new BodyError(413, `The body is larger than ${limit} bytes.`);
