@@ -4,6 +4,7 @@ import type { TimeoutsMs } from '../decide/pool.ts';
 import { type ChatEvent, isContent } from '../decide/response.ts';
 import type { Flight } from './drive.ts';
 import type { Journal } from './journal.ts';
+import { Patience } from './patience.ts';
 import type { System } from './system.ts';
 
 /** A stream that has produced content, or has ended well without any. */
@@ -83,6 +84,7 @@ interface Relay {
 export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGenerator<ChatEvent, void> {
   const { flight, journal, timeoutsMs, callerSignal } = relay;
   const { attempt } = flight;
+  const patience = new Patience<ChatEvent>(relay.system, callerSignal);
   let over = false;
   const note = (event: ChatEvent): void => {
     // What comes after that is bookkeeping.
@@ -106,9 +108,9 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
       const askedAtMs = relay.system.nowMs();
       const stallAtMs = askedAtMs + idleMs;
       const untilMs = Math.min(stallAtMs, attempt.startedAtMs + timeoutsMs.total + attempt.readMs);
-      let next: Awaited<ReturnType<typeof nextBefore>>;
+      let next: Awaited<ReturnType<typeof patience.next>>;
       try {
-        next = await nextBefore(opened.rest as AsyncIterator<ChatEvent>, untilMs, relay);
+        next = await patience.next(opened.rest as AsyncIterator<ChatEvent>, untilMs);
       } catch (error) {
         // After our own abort an SDK may say anything, or nothing: what counts is who aborted.
         if (callerSignal?.aborted) throw breakOff(LEFT);
@@ -128,6 +130,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     over = true;
     journal.completed(attempt);
   } finally {
+    patience.end();
     // The consumer broke off. Some SDKs leave the connection open when their iterator is left, so it is closed here.
     if (!over) {
       if (attempt.finished) journal.completed(attempt);
@@ -150,25 +153,3 @@ const stalled = (afterMs: number): Failure => ({
   kind: 'stalled',
   message: `the answer had begun, and did not go on within ${Math.round(afterMs)} ms`,
 });
-
-/** The next event, unless the time is up or the caller leaves first: an SDK that ignores its signal holds nobody. */
-const nextBefore = (
-  events: AsyncIterator<ChatEvent>,
-  untilMs: number,
-  { system, callerSignal }: Relay,
-): Promise<IteratorResult<ChatEvent> | 'late' | 'left'> =>
-  new Promise((resolve, reject) => {
-    const left = (): void => settle(() => resolve('left'));
-    const stop = system.schedule(untilMs - system.nowMs(), () => settle(() => resolve('late')));
-    const settle = (then: () => void): void => {
-      stop();
-      callerSignal?.removeEventListener('abort', left);
-      then();
-    };
-    if (callerSignal?.aborted) return left();
-    callerSignal?.addEventListener('abort', left);
-    events.next().then(
-      (result) => settle(() => resolve(result)),
-      (error) => settle(() => reject(error)),
-    );
-  });
