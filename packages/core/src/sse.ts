@@ -32,24 +32,33 @@ export async function* readServerSentEvents(
   let over = false;
   // The bytes from `start` to `end` wait for the end of their frame. Bytes are only ever added behind them, never moved
   // inside the buffer, so that a frame that was handed out stays as it is.
-  let buffer = new Uint8Array(0);
+  let buffer: Uint8Array = new Uint8Array(0);
   let start = 0;
   let end = 0;
   try {
     for (;;) {
       const { done, value: chunk } = await chunks.next();
       if (done) break;
-      if (end + chunk.length > buffer.length) {
-        const waiting = buffer.subarray(start, end);
-        // Twice the room that is needed: a megabyte in small chunks is not copied anew with each of them.
-        buffer = new Uint8Array(2 * (waiting.length + chunk.length));
-        buffer.set(waiting);
-        start = 0;
-        end = waiting.length;
-      }
       let from = Math.max(start, end - SEAM);
-      buffer.set(chunk, end);
-      end += chunk.length;
+      if (start === end) {
+        // Nothing waits, which is the rule: most chunks are whole frames, and are not copied.
+        buffer = chunk;
+        start = 0;
+        end = chunk.length;
+        from = 0;
+      } else {
+        if (end + chunk.length > buffer.length) {
+          const waiting = buffer.subarray(start, end);
+          // Twice the room that is needed: a megabyte in small chunks is not copied anew with each of them.
+          buffer = new Uint8Array(2 * (waiting.length + chunk.length));
+          buffer.set(waiting);
+          from -= start;
+          start = 0;
+          end = waiting.length;
+        }
+        buffer.set(chunk, end);
+        end += chunk.length;
+      }
       for (;;) {
         const next = endOfFrame(buffer, from, end);
         if (next < 0) break;
@@ -108,9 +117,19 @@ const lineEnd = (bytes: Uint8Array, at: number, end: number): 0 | 1 | 2 => {
 };
 
 const frame = (bytes: Uint8Array): ServerSentEvent => {
+  const text = decoder.decode(bytes);
+  // One line of data and no name: nearly all frames of most vendors.
+  if (
+    text.startsWith('data: ') &&
+    text.endsWith('\n\n') &&
+    text.indexOf('\n') === text.length - 2 &&
+    !text.includes('\r')
+  ) {
+    return { event: undefined, data: text.slice('data: '.length, -2), bytes };
+  }
   let event: string | undefined;
   let data: string | undefined;
-  for (const line of decoder.decode(bytes).split(/\r\n|\n|\r/)) {
+  for (const line of text.split(/\r\n|\n|\r/)) {
     const colon = line.indexOf(':');
     const field = colon < 0 ? line : line.slice(0, colon);
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
