@@ -378,11 +378,11 @@ async function* readEvents(
     for await (const frame of readServerSentEvents(body, isDone)) {
       done = isDone(frame);
       const events = done || !frame.data ? [] : read.chunk(parseEvent(frame.data));
-      if (!passThrough) yield* events;
+      if (!passThrough) for (const event of events) yield event;
       else {
-        const [first = { type: 'other' } as const, ...others] = events;
-        yield { ...first, bytes: frame.bytes };
-        yield* others;
+        // The bytes go with the first event of a frame, and there may be none.
+        yield Object.assign(events[0] ?? ({ type: 'other' } as const), { bytes: frame.bytes });
+        for (let i = 1; i < events.length; i++) yield events[i] as ChatEvent;
       }
     }
   } catch (error) {
@@ -424,7 +424,7 @@ const createChunkReader = (choices: number): ChunkReader => {
       for (const choice of said) {
         // Of several choices the first one counts, as in a plain answer.
         const isFirst = (choice.index ?? 0) === 0;
-        if (isFirst && isObject(choice.delta)) events.push(...fromDelta(choice.delta));
+        if (isFirst && isObject(choice.delta)) addDelta(events, choice.delta);
         if (typeof choice.finish_reason !== 'string') continue;
         if (isFirst) reason = toFinishReason(choice.finish_reason);
         finished.add(choice.index);
@@ -438,23 +438,24 @@ const createChunkReader = (choices: number): ChunkReader => {
   };
 };
 
-function* fromDelta(delta: Body): Generator<ChatEvent, void> {
+const addDelta = (events: ChatEvent[], delta: Body): void => {
   // vLLM, DeepSeek and others show what the model thinks under this name.
   const reasoning = textOf(delta.reasoning_content);
-  if (reasoning) yield { type: 'reasoning', text: reasoning };
+  if (reasoning) events.push({ type: 'reasoning', text: reasoning });
   const content = textOf(delta.content);
-  if (content) yield { type: 'text', text: content };
+  if (content) events.push({ type: 'text', text: content });
   const refusal = textOf(delta.refusal);
-  if (refusal) yield { type: 'refusal', text: refusal };
-  for (const piece of Array.isArray(delta.tool_calls) ? delta.tool_calls : []) {
+  if (refusal) events.push({ type: 'refusal', text: refusal });
+  if (!Array.isArray(delta.tool_calls)) return;
+  for (const piece of delta.tool_calls) {
     if (!isObject(piece)) continue;
     const { name, arguments: args } = isObject(piece.function) ? piece.function : {};
-    yield {
+    events.push({
       type: 'tool-call',
       index: typeof piece.index === 'number' ? piece.index : 0,
       ...(typeof piece.id === 'string' && { id: piece.id }),
       ...(typeof name === 'string' && { name }),
       arguments: textOf(args) ?? '',
-    };
+    });
   }
-}
+};
