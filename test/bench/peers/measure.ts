@@ -29,16 +29,20 @@ export interface Effort {
 export class Bench {
   readonly vendor: Process<VendorSkills> = new Process<VendorSkills>(new URL('./vendor.ts', import.meta.url));
   readonly load: Process<LoadSkills> = new Process<LoadSkills>(new URL('./load.ts', import.meta.url));
-  readonly effort: Effort;
+  readonly #effort: Effort;
   readonly #running = new Map<string, Running>();
 
   constructor(effort: Effort) {
-    this.effort = effort;
+    this.#effort = effort;
+  }
+
+  get rounds(): number {
+    return this.#effort.rounds;
   }
 
   /** `full`, or a tenth of it when there is no time. */
   much(full: number): number {
-    return this.effort.quick ? Math.ceil(full / 10) : full;
+    return this.#effort.quick ? Math.ceil(full / 10) : full;
   }
 
   /** A process that nobody else uses; stop it. */
@@ -53,9 +57,9 @@ export class Bench {
     await this.vendor.ask('behave', {});
     const started = await this.fresh(candidate);
     this.#running.set(candidate.name, started);
-    const [forMs, connections] = [this.much(15_000), 64];
+    const [forMs, connections] = [this.much(8_000), 64];
     await this.load.ask('saturate', started.target(false), { connections, forMs, most: this.much(8_000) });
-    await this.load.ask('saturate', started.target(true), { connections: 16, forMs: forMs / 2, most: this.much(400) });
+    await this.load.ask('saturate', started.target(true), { connections: 16, forMs: forMs / 2, most: this.much(300) });
     return started;
   }
 
@@ -64,6 +68,9 @@ export class Bench {
   }
 }
 
+/** For what takes long, and counts rather than times. */
+export const ONCE: Pick<Effort, 'rounds'> = { rounds: 1 };
+
 type Numbers = Readonly<Record<string, number>>;
 
 /**
@@ -71,13 +78,13 @@ type Numbers = Readonly<Record<string, number>>;
  * to round. `units` names what `once` measures.
  */
 export const interleaved = async (
-  { effort }: Bench,
+  { rounds }: Pick<Effort, 'rounds'>,
   candidates: readonly Candidate[],
   units: Readonly<Record<string, string>>,
   once: (candidate: Candidate, round: number) => Promise<Numbers>,
 ): Promise<Finding[]> => {
   const found = new Map(candidates.map((candidate) => [candidate, [] as Numbers[]]));
-  for (let round = 0; round < effort.rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const candidate of round % 2 === 0 ? candidates : candidates.toReversed()) {
       found.get(candidate)?.push(await once(candidate, round));
     }

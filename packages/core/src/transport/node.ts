@@ -1,3 +1,4 @@
+/// <reference path="./undici-agent.d.ts" />
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';

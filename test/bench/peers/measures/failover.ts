@@ -19,11 +19,13 @@ export const failover: Measure = {
         const running = await bench.warm(candidate);
         const gaps: Record<string, number> = {};
         for (const fault of FAULTS) {
-          await bench.vendor.ask('behave', { fault, faultEvery: 4 });
+          // After a 429 Switchyard asks nobody there for half a second, so that each of its requests to it may fail.
+          const isLimit = fault === 'status-429';
+          await bench.vendor.ask('behave', { fault, faultEvery: isLimit ? 1 : 4 });
           await bench.load.ask('saturate', running.target(false), {
             connections: 1,
-            forMs: 5_000,
-            most: bench.much(400),
+            forMs: bench.much(5_000),
+            most: isLimit ? 10_000 : bench.much(400),
           });
           const { gapsMs } = await bench.vendor.ask('counted');
           gaps[`gap after ${fault}, p50`] = spreadOf(gapsMs).median;

@@ -16,7 +16,7 @@ export const plain: Measure = {
         const before = await running.usage();
         const { answers, tookMs } = await bench.load.ask('saturate', running.target(false), {
           connections: 64,
-          forMs: bench.much(2_500),
+          forMs: bench.much(2_000),
         });
         const after = await running.usage();
         return {

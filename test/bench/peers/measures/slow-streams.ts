@@ -1,5 +1,5 @@
 import { BARE, HONO_OPENAI, PORTKEY, SWITCHYARD } from '../candidates.ts';
-import { interleaved, type Measure } from '../measure.ts';
+import { interleaved, type Measure, ONCE } from '../measure.ts';
 
 /** What streams cost that do little: a chunk every 200 ms, for four seconds. */
 export const slowStreams: Measure = {
@@ -8,7 +8,7 @@ export const slowStreams: Measure = {
   run: (bench) => {
     const count = bench.much(1_000);
     return interleaved(
-      bench,
+      ONCE,
       [BARE, HONO_OPENAI, PORTKEY, SWITCHYARD],
       { 'CPU of slow streams': '% of a core', 'memory per slow stream': 'kB' },
       async (candidate) => {

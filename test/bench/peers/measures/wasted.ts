@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { AI_SDK, type Candidate, HONO_OPENAI, PORTKEY, SWITCHYARD } from '../candidates.ts';
-import { interleaved, type Measure } from '../measure.ts';
+import { interleaved, type Measure, ONCE } from '../measure.ts';
 
 const FAULTS = ['status-500', 'refuse', 'hang'] as const;
 
@@ -16,7 +16,7 @@ export const wasted: Measure = {
   what: 'the first target is down: how many requests are sent to it until the second has had 1 000, 16 at once, and how many callers get an error',
   run: (bench) =>
     interleaved(
-      bench,
+      ONCE,
       [HONO_OPENAI, PORTKEY, AI_SDK, SWITCHYARD],
       Object.fromEntries(
         FAULTS.flatMap((fault) => [
