@@ -43,9 +43,14 @@ describe('imports point one way', () => {
       /^packages\/core\/src\/((decide|run)\/|(config|errors|events|explanation|provider|rank|route|snapshot|space|way)\.ts$)/,
     ],
     [
-      'a provider imports the kit and its SDK, and nothing of run/',
+      'a provider imports the kit, the transport and its SDK, and nothing of run/',
       'packages/core/src/providers/*.ts',
-      /^(packages\/core\/src\/(decide|providers)\/|packages\/core\/src\/(provider|provider-kit|target|sse)\.ts$|node:crypto$|openai$|@anthropic-ai\/|cohere-ai|@google\/)/,
+      /^(packages\/core\/src\/(decide|providers)\/|packages\/core\/src\/(provider|provider-kit|target|sse)\.ts$|node:crypto$|#transport$|openai$|@anthropic-ai\/|cohere-ai|@google\/)/,
+    ],
+    [
+      'the transport imports undici, and nothing of the rest',
+      'packages/core/src/transport/*.ts',
+      /^(packages\/core\/src\/transport\/|node:|undici$|undici\/)/,
     ],
     ['http imports core, and no server', 'packages/http/src/**/*.ts', /^(packages\/http\/|@switchyard\/core$)/],
     [
