@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, Server } from 'node:net';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { serve } from '@hono/node-server';
 import { createRouter } from '@switchyard/core';
 import { anthropic } from '@switchyard/core/anthropic';
@@ -443,6 +443,15 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly check: (match: read
       const known = globSync('packages/simulator/src/virtual/{main,scenarios/*}.ts', { cwd: ROOT });
       const sources = known.map((path) => readFileSync(join(ROOT, path), 'utf8')).join('\n');
       expect(sources).toContain(what === '--bars' ? 'simulate --bars' : `'${what}'`);
+    },
+  },
+  {
+    // It takes minutes, and wants the machine for itself.
+    command: /^pnpm bench(?: --only (\S+))?(?: --rounds \d+| --quick)*$/,
+    check: ([, names = '']) => {
+      expect(Object.keys(json('package.json').scripts ?? {})).toContain('bench');
+      const files = globSync('test/bench/peers/measures/*.ts', { cwd: ROOT }).map((path) => basename(path, '.ts'));
+      for (const name of names.split(',').filter((each) => each !== '')) expect(files).toContain(name);
     },
   },
   {

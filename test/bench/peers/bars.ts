@@ -41,7 +41,7 @@ export const barsOf = (findings: readonly Finding[]): readonly Bar[] => {
     add(`CPU per request, ${vendor.name}`, 'at most', 4.5, '× bare proxy', ratio('CPU per request', BARE, vendor));
   }
   add('chunks per second, OpenAI in and out', 'at least', 0.8, '× bare proxy', ratio('chunks per second', BARE));
-  add('first byte of a stream, p50', 'at most', 0.5, 'ms more than bare', minus('first byte, p50', BARE));
+  add('first word of a stream, p50', 'at most', 0.5, 'ms more than bare', minus('first word, p50', BARE));
   for (const vendor of VENDORS) {
     add(
       `chunks per second, ${vendor.name}`,

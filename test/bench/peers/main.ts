@@ -11,7 +11,7 @@ import { slowStreams } from './measures/slow-streams.ts';
 import { startUp } from './measures/start-up.ts';
 import { streams } from './measures/streams.ts';
 import { wasted } from './measures/wasted.ts';
-import { barTable, machine, tableOf, writePage } from './report.ts';
+import { barTable, isBusy, machine, tableOf, writePage } from './report.ts';
 
 const MEASURES: readonly Measure[] = [
   plain,
@@ -52,7 +52,7 @@ const main = async (): Promise<void> => {
     return;
   }
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
-  const on = machine();
+  const [on, busy] = [machine(), isBusy()];
   console.log(`${on}\n`);
   const bench = new Bench({ rounds, quick: values.quick });
   const measures: { measure: Measure; findings: readonly Finding[] }[] = [];
@@ -69,7 +69,7 @@ const main = async (): Promise<void> => {
   }
   const bars = barsOf(measures.flatMap(({ findings }) => findings));
   console.log(barTable(bars));
-  if (values.only === undefined && !values.quick && !values.dry) writePage({ on, rounds, measures, bars });
+  if (values.only === undefined && !values.quick && !values.dry) writePage({ on, busy, rounds, measures, bars });
 };
 
 await main();

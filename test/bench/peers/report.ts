@@ -29,6 +29,13 @@ export const machine = (): string => {
   );
 };
 
+/** When there was more to do before than a quiet machine has. */
+export const isBusy = (): boolean => (loadavg()[0] ?? 0) > cpus().length / 2;
+
+const BUSY =
+  '**Others were at work on the machine while this was measured: the figures are provisional.** Numbers of a busy machine are too high,\n' +
+  'and ratios swing.';
+
 const versions = (): string =>
   PACKAGES.map((name) => {
     const file = join(import.meta.dirname, '../node_modules', name, 'package.json');
@@ -71,18 +78,21 @@ export const barTable = (bars: readonly Bar[]): string =>
 
 export interface Run {
   readonly on: string;
+  /** Whether others were at work there. */
+  readonly busy: boolean;
   readonly rounds: number;
   readonly measures: readonly { readonly measure: Measure; readonly findings: readonly Finding[] }[];
   readonly bars: readonly Bar[];
 }
 
-export const writePage = ({ on, rounds, measures, bars }: Run): void => {
+export const writePage = ({ on, busy, rounds, measures, bars }: Run): void => {
   const parts = [
     '# Performance',
     'Written by `pnpm bench`; do not edit. What Switchyard costs beside the least that can stand between a caller and a vendor, and beside\n' +
       'its peers. A mock vendor, the callers and each candidate are processes of their own. Candidates take turns within each round, and the\n' +
       'order turns about, so that a noisy minute falls on all alike. Numbers are medians of the rounds, with the least and the most; × is\n' +
       'beside the bare proxy in the same round. The numbers of one machine mean little, and ratios more.',
+    ...(busy ? [BUSY] : []),
     `Machine: ${on}. ${rounds} rounds. ${versions()}.`,
     '<!-- not run -->\n\n```sh\npnpm bench                                     # all of it, about ten minutes; writes this page\npnpm bench --only plain,streams --rounds 5    # some of it\npnpm bench --quick                             # whether it all works\n```',
     '## What was promised',

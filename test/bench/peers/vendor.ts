@@ -10,6 +10,8 @@ import { serveParent } from './process.ts';
 export interface Manner {
   /** From the request to the first byte, in ms. */
   readonly delayMs?: number;
+  /** Whether that is half as long or one and a half times as long as often, so that callers do not move in step. */
+  readonly isUneven?: boolean;
   /** Words of a stream. */
   readonly chunks?: number;
   /** Between two words of a stream, in ms. 0: each in a packet of its own, as fast as they can be written. */
@@ -58,13 +60,13 @@ const fail = (side: Side, response: ServerResponse): void => {
 };
 
 const answer = async (side: Side, path: string, asked: string, response: ServerResponse): Promise<void> => {
-  const { delayMs = 0, chunks = 200, pauseMs = 0 } = side.manner;
+  const { delayMs = 0, isUneven = false, chunks = 200, pauseMs = 0 } = side.manner;
   const found = answerFor(path, chunks);
   if (found === undefined) {
     response.writeHead(404).end();
     return;
   }
-  if (delayMs > 0) await pause(delayMs);
+  if (delayMs > 0) await pause(isUneven ? delayMs * (0.5 + Math.random()) : delayMs);
   if (!path.includes(':stream') && !/"stream": ?true/.test(asked)) {
     response.writeHead(200, { 'content-type': found.contentType.json, 'content-length': found.body.length });
     response.end(found.body);

@@ -5,7 +5,7 @@ import { interleaved, type Measure, ONCE } from '../measure.ts';
 const FAULTS = ['status-500', 'refuse', 'hang'] as const;
 
 /** An answer takes a while, and a failure does not. */
-const WELL = { delayMs: 20 };
+const WELL = { delayMs: 20, isUneven: true };
 
 /** Who has no clock would wait for ever. */
 const FEELS_SILENCE: readonly Candidate[] = [SWITCHYARD];
