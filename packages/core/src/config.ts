@@ -14,6 +14,7 @@ import { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts'
 import { MOST_TARGETS, type Strategy } from './decide/strategy.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
+import type { ExperimentConfig, ExperimentMetric } from './experiment.ts';
 import type { TargetGroup } from './group.ts';
 import type { Provider, TargetSpec } from './provider.ts';
 import type { Rank } from './rank.ts';
@@ -48,6 +49,15 @@ export interface RouteConfig {
   readonly strategy?: StrategyName | Strategy | Rank;
   /** How long a strategy that is a function is awaited, before the pool's order serves. Default: 50 ms. */
   readonly rankTimeout?: Duration;
+  /**
+   * Who a request belongs to, such as a user: a strategy with weights gives the same subject to the same target each time, or
+   * to the same substitute while that one is out. Asked with the request as it came over HTTP, whose body has been read; without
+   * HTTP there is `CallOptions.subject`, which wins. Where it throws, or names nobody, the request is shared out by the plain
+   * weights, and is no part of an experiment.
+   */
+  readonly stickyBy?: (request: Request) => string | null | undefined;
+  /** What the arms of a weighted pool are compared by. On a route with `stickyBy` there is an experiment by latency unless this says otherwise. */
+  readonly experiment?: ExperimentConfig;
   /** Targets that can stand in for one another, and groups of them; 32 targets at most over all. */
   readonly pool: readonly (TargetSpec | TargetGroup)[];
   /**
@@ -131,6 +141,8 @@ export interface CheckedRoute {
   readonly root: Group;
   /** Where the strategy is a function, which has to be asked for each request. */
   readonly rank: { readonly ask: Rank; readonly timeoutMs: number } | undefined;
+  readonly stickyBy: RouteConfig['stickyBy'];
+  readonly experiment: ExperimentConfig | undefined;
   readonly deadlineMs: { readonly stream: number; readonly plain: number; readonly thinking: number };
   readonly hedging: boolean;
   readonly retry: RetryPolicy;
@@ -301,9 +313,27 @@ const retry = z
     message: 'expected no more than maxDelay',
   });
 
+const stickyBy = z.custom<NonNullable<RouteConfig['stickyBy']>>(
+  (value) => typeof value === 'function',
+  'expected a function of a request that names its subject',
+);
+
+const experiment = z.strictObject({
+  metric: z
+    .custom<ExperimentMetric>(
+      (value) => typeof value === 'function' || ['latency', 'cost', 'feedback'].includes(value as string),
+      'expected latency, cost, feedback, or a function of an answer',
+    )
+    .default('latency'),
+  alpha: z.number().gt(0).lt(1).default(0.05),
+  control: z.string().optional(),
+});
+
 const route = z.strictObject({
   strategy: strategyOfRoute.prefault('priority'),
   rankTimeout: duration.default(50),
+  stickyBy: stickyBy.optional(),
+  experiment: experiment.optional(),
   pool,
   deadline: duration.optional(),
   hedging: z.boolean().default(true),
@@ -342,7 +372,10 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
   const problems: string[] = [];
   const checked = check(config, raw, '', problems);
   const routes = Object.entries(checked?.routes ?? {}).map(
-    ([name, { strategy, rankTimeout, pool, deadline, retry, keepAlive, ...rest }]): CheckedRoute => {
+    ([
+      name,
+      { strategy, rankTimeout, stickyBy, experiment, pool, deadline, retry, keepAlive, ...rest },
+    ]): CheckedRoute => {
       const path = `routes.${name}.pool`;
       const found: Found = { targets: [], ids: [], spaces: [] };
       const entries = checkEntries(pool, path, found, problems);
@@ -359,6 +392,8 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
         strategy: isFunction ? own : grouped(root),
         root,
         rank: isFunction ? { ask: strategy, timeoutMs: rankTimeout } : undefined,
+        stickyBy,
+        experiment,
         deadlineMs: { stream: deadline ?? MINUTE, plain: deadline ?? 3 * MINUTE, thinking: deadline ?? 4 * MINUTE },
         retry: {
           passes: retry.passes,

@@ -5,7 +5,14 @@ import type { AttemptReport, RouterErrorCode } from './errors.ts';
 
 /** Everything the router reports, as one union: noun, then verb. Times are in ms on the router's monotonic clock. */
 export type RouterEvent =
-  | { readonly type: 'request-started'; readonly atMs: number; readonly requestId: string; readonly route: string }
+  | {
+      readonly type: 'request-started';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      /** The arm that its subject belongs to, where somebody says who that is. Of a request's other events likewise. */
+      readonly assigned?: string;
+    }
   | {
       readonly type: 'attempt-started';
       readonly atMs: number;
@@ -46,6 +53,7 @@ export type RouterEvent =
       readonly requestId: string;
       readonly route: string;
       readonly target: string;
+      readonly assigned?: string;
       readonly attempts: number;
       readonly tookMs: number;
     }
@@ -59,6 +67,7 @@ export type RouterEvent =
       readonly requestId: string;
       readonly route: string;
       readonly target: string;
+      readonly assigned?: string;
       readonly attempts: number;
       /** From the request's start, with the time that its caller took to read. */
       readonly tookMs: number;
@@ -84,6 +93,7 @@ export type RouterEvent =
       readonly atMs: number;
       readonly requestId: string;
       readonly route: string;
+      readonly assigned?: string;
       readonly code: RouterErrorCode;
       readonly attempts: number;
       readonly tookMs: number;

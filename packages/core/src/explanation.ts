@@ -6,6 +6,8 @@ import type { SkippedTarget } from './errors.ts';
 export interface Explanation {
   readonly route: string;
   readonly strategy: string;
+  /** The arm that the request's subject belongs to. */
+  readonly assigned?: string;
   /** The prompt's tokens. */
   readonly estimatedTokens: number;
   /**

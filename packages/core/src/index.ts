@@ -28,6 +28,7 @@ export type {
 } from './decide/request.ts';
 export type { Supports } from './decide/requirements.ts';
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
+export type { Interval } from './decide/sequential.ts';
 export { priority } from './decide/strategies/priority.ts';
 export { roundRobin } from './decide/strategies/round-robin.ts';
 export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
@@ -43,12 +44,19 @@ export type {
 } from './decide/strategy.ts';
 export { type AttemptReport, isRouterError, RouterError, type RouterErrorCode, type SkippedTarget } from './errors.ts';
 export type { RouterEvent } from './events.ts';
+export type {
+  ArmReadout,
+  Comparison,
+  ExperimentConfig,
+  ExperimentMetric,
+  ExperimentReadout,
+} from './experiment.ts';
 export type { Explanation, Ranked } from './explanation.ts';
 export type { TargetGroup } from './group.ts';
 export type { TargetSpec } from './provider.ts';
 export type { Rank, RankContext } from './rank.ts';
 export type { CallOptions, ChatAnswer, EmbeddingAnswer, StreamOptions, TokenCount } from './route.ts';
-export { type ChatStream, createRouter, type Router } from './router.ts';
+export { type ChatStream, createRouter, type ExplainOptions, type Router } from './router.ts';
 export type { System } from './run/system.ts';
 export type {
   GroupSnapshot,

@@ -17,6 +17,7 @@ import { has } from './decide/strategy.ts';
 import { contentsOf, embeddingTokens, inputTokensOf, needOf } from './decide/tokens.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
+import { type Arms, armsOf, type ExperimentBook, type ExperimentReadout, experimentOf } from './experiment.ts';
 import type { Explanation, Ranked } from './explanation.ts';
 import type { Call, Gap, Wire } from './provider.ts';
 import type { RankContext } from './rank.ts';
@@ -40,6 +41,10 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long this caller waits, in ms, instead of the route's `deadline`. */
   readonly deadlineMs?: number | undefined;
+  /** Who the request belongs to, such as a user: the same subject meets the same target. In the place of `stickyBy`. */
+  readonly subject?: string | undefined;
+  /** The request as it came over HTTP, for the route's `stickyBy`. */
+  readonly httpRequest?: Request | undefined;
 }
 
 export interface StreamOptions extends CallOptions {
@@ -84,6 +89,9 @@ export class Route {
   readonly #space: VectorSpace | undefined;
   /** Whose models have refused to go on from a turn that is not finished. */
   readonly #refusesPrefill = new Set<CheckedTarget>();
+  /** Where its strategy assigns subjects to arms. */
+  readonly #arms: Arms | undefined;
+  readonly #experiment: ExperimentBook | undefined;
 
   constructor(route: CheckedRoute, { health, spaces }: Shared, system: System, emit: (event: RouterEvent) => void) {
     this.#route = route;
@@ -108,10 +116,13 @@ export class Route {
       scratch: newScratch(),
       picker: route.strategy.forPool({ route: route.name, targets: route.targets.map(described), dice: system.dice }),
     };
+    this.#arms = armsOf(route, this.#pool.picker);
+    this.#experiment = experimentOf(route, this.#arms);
     if (route.backgroundProbes) this.#probes = new BackgroundProbes(this.#pool, system, (i) => this.#probe(i));
     this.#emit = (event) => {
       emit(event);
       this.#probes?.hear(event);
+      this.#experiment?.hear(event);
     };
   }
 
@@ -125,6 +136,7 @@ export class Route {
         : gathered(target.provider.stream(askedOf(streamed, target), call), heard);
     const driven = await this.#drive(way, usageOf, ask);
     this.#completed(way, driven.flight);
+    this.#experiment?.answered(way.requestId, driven.value);
     return { ...driven.value, served: servedBy(way, driven.flight.attempt, this.#system.nowMs()) };
   }
 
@@ -142,7 +154,7 @@ export class Route {
     const answering = this.#answering(way, request, options);
     const committed = await commit(answering);
     const served = servedBy(way, committed.leg.attempt, this.#system.nowMs());
-    return { served, events: relayAnswer(committed, answering) };
+    return { served, events: this.#measured(way, relayAnswer(committed, answering)) };
   }
 
   /** How many tokens a prompt comes to: as the vendor counts them who would be asked now, else as an estimate. */
@@ -180,10 +192,17 @@ export class Route {
     return snapshotOf(this.#route, this.#pool, this.#system.nowMs());
   }
 
+  experiment(): ExperimentReadout {
+    if (this.#experiment !== undefined) return this.#experiment.readOut();
+    const message = `Route '${this.#route.name}' has no experiment; it takes a weighted pool, and stickyBy or experiment.`;
+    throw new RouterError('unknown-route', message);
+  }
+
   /** The order in which a request would try the targets if it came now and all of them failed. Changes nothing. */
-  explain(request: Course['request'], stream: boolean): Explanation {
+  explain(request: Course['request'], stream: boolean, options: CallOptions): Explanation {
     const streaming = stream && !isEmbedding(request);
-    const { course, gaps, lacks } = this.#plan(request, undefined, { plain: !streaming, streaming });
+    const subject = subjectOf(this.#route, options);
+    const { course, gaps, lacks, assigned } = this.#plan(request, undefined, { plain: !streaming, streaming }, subject);
     const { picker, lastResorts } = this.#pool;
     const pool = { ...this.#pool, picker: picker.copy?.() ?? picker, lastResorts: { ...lastResorts } };
     const nowMs = this.#system.nowMs();
@@ -212,29 +231,39 @@ export class Route {
     return {
       route: this.#route.name,
       strategy: this.#route.strategy.name,
+      ...(assigned !== undefined && { assigned }),
       estimatedTokens: course.need[2],
       ranking,
       skipped: skippedOf({ route: this.#route, pool, course, gaps, lacks }, nowMs),
     };
   }
 
-  #begin(request: Course['request'], { signal, deadlineMs, begun }: OwnOptions, mode: Mode): Way {
+  #begin(request: Course['request'], options: OwnOptions, mode: Mode): Way {
+    const { signal, deadlineMs, begun } = options;
     checkSubstance(request);
     if (deadlineMs !== undefined && !(deadlineMs > 0)) {
       throw new RouterError('invalid-request', `deadlineMs: expected more than 0 ms, and got ${deadlineMs}`);
     }
-    const way = this.#wayOf(`sw-${this.#newId()}`, this.#plan(request, deadlineMs, mode), signal);
+    const subject = subjectOf(this.#route, options);
+    const way = this.#wayOf(`sw-${this.#newId()}`, this.#plan(request, deadlineMs, mode, subject), signal);
     begun?.(way.requestId);
     deposit(this.#pool.hedges);
     depositLastResort(this.#pool.lastResorts);
     this.#probes?.noteTraffic();
+    const { requestId, assigned } = way;
+    if (subject !== undefined && assigned !== undefined) this.#experiment?.enter(requestId, subject, assigned);
     const { startedAtMs: atMs } = way.course;
-    this.#emit({ type: 'request-started', atMs, requestId: way.requestId, route: this.#route.name });
+    this.#emit({ type: 'request-started', atMs, requestId, route: this.#route.name, ...(assigned && { assigned }) });
     return way;
   }
 
   /** What is known of a request before anybody is asked. */
-  #plan(request: Course['request'], deadlineMs: number | undefined, { plain, streaming }: Mode): Planned {
+  #plan(
+    request: Course['request'],
+    deadlineMs: number | undefined,
+    { plain, streaming }: Mode,
+    subject?: string,
+  ): Planned {
     const startedAtMs = this.#system.nowMs();
     const { gaps, lacks, prompts, reasoning, inputTokens, need } = isEmbedding(request)
       ? demandsOfEmbedding(this.#route, request)
@@ -252,7 +281,7 @@ export class Route {
       streaming,
       size: sizeOf(inputTokens),
       need,
-      subject: undefined,
+      subject,
       task: undefined,
       order: undefined,
       reasoning,
@@ -267,7 +296,8 @@ export class Route {
       windowAbove: undefined,
       attempts: [],
     };
-    return { course, gaps, lacks };
+    const assigned = subject === undefined ? undefined : this.#arms?.assign(subject);
+    return { course, gaps, lacks, assigned };
   }
 
   /** Asks the user's own function for the order, where the strategy is one. */
@@ -290,11 +320,11 @@ export class Route {
     return { route, request, streaming, inputTokens, targets: targets.filter((_, i) => has(able, i)) };
   }
 
-  #wayOf(requestId: string, { course, gaps, lacks }: Planned, callerSignal: AbortSignal | undefined): Way {
+  #wayOf(requestId: string, { course, gaps, lacks, assigned }: Planned, callerSignal: AbortSignal | undefined): Way {
     const dropped = (i: number): readonly string[] => (gaps[i] ?? []).map(({ what }) => what);
     const names = { route: this.#route.name, requestId };
     const journal = new Journal(this.#pool, names, course, this.#system, this.#emit, dropped);
-    return { requestId, route: this.#route, pool: this.#pool, course, gaps, lacks, journal, callerSignal };
+    return { requestId, route: this.#route, pool: this.#pool, course, gaps, lacks, journal, assigned, callerSignal };
   }
 
   /** Who may think for minutes needs them, wherever nobody has set another deadline. */
@@ -443,6 +473,14 @@ export class Route {
     };
   }
 
+  /** Hands on a stream, and its whole answer to an experiment that measures answers. */
+  #measured({ requestId, assigned }: Way, events: AsyncIterable<ChatEvent>): AsyncIterable<ChatEvent> {
+    const experiment = this.#experiment;
+    return assigned === undefined || experiment?.wantsAnswers !== true
+      ? events
+      : gatheredBeside(events, (answer) => experiment.answered(requestId, answer));
+  }
+
   /** A provider's own explanation must not be able to fail the request. */
   #explain({ provider, vendor }: CheckedTarget, error: unknown, wire: Wire): Failure {
     if (error instanceof WrongVectors || error instanceof BrokeOff) return error.failure;
@@ -468,13 +506,11 @@ export class Route {
     return error;
   }
 
-  #tally({
-    requestId,
-    course,
-  }: Way): Pick<RouterEvent & { type: 'request-answered' }, 'atMs' | 'requestId' | 'route' | 'attempts' | 'tookMs'> {
+  #tally({ requestId, course, assigned }: Way): Omit<RouterEvent & { type: 'request-answered' }, 'type' | 'target'> {
     const atMs = this.#system.nowMs();
     const tookMs = atMs - course.startedAtMs;
-    return { atMs, requestId, route: this.#route.name, attempts: course.attempts.length, tookMs };
+    const { length: attempts } = course.attempts;
+    return { atMs, requestId, route: this.#route.name, ...(assigned && { assigned }), attempts, tookMs };
   }
 
   #newId(): string {
@@ -503,7 +539,7 @@ const usageOfEmbedding = ({ usage }: EmbeddingResponse): Usage | undefined =>
 
 type UsageOf<T> = Parameters<typeof drive<T>>[0]['usageOf'];
 
-type Planned = Pick<Way, 'course' | 'gaps' | 'lacks'>;
+type Planned = Pick<Way, 'course' | 'gaps' | 'lacks' | 'assigned'>;
 
 /** Whether the caller wants a plain answer, and whether it is streamed upstream. */
 interface Mode {
@@ -574,6 +610,34 @@ const checkSubstance = (request: Course['request']): void => {
     : (['messages', request.messages, 'message'] as const);
   if (!Array.isArray(items) || items.length === 0) {
     throw new RouterError('invalid-request', `${field}: expected at least one ${item}`);
+  }
+};
+
+/** Hands events on as they come; the answer that they were is there once they have ended well. */
+async function* gatheredBeside(
+  events: AsyncIterable<ChatEvent>,
+  then: (answer: ChatResponse) => void,
+): AsyncGenerator<ChatEvent, void> {
+  const whole = newWhole();
+  for await (const event of events) {
+    addEvent(whole, event);
+    yield event;
+  }
+  then(responseOf(whole));
+}
+
+/** Who a request belongs to, where anybody says. */
+const subjectOf = ({ stickyBy }: CheckedRoute, { subject, httpRequest }: CallOptions): string | undefined => {
+  const named: unknown = subject ?? (httpRequest && askWho(stickyBy, httpRequest));
+  return typeof named === 'string' && named !== '' ? named : undefined;
+};
+
+/** The function is the user's own, and costs nobody an answer. */
+const askWho = (stickyBy: CheckedRoute['stickyBy'], request: Request): unknown => {
+  try {
+    return stickyBy?.(request);
+  } catch {
+    return undefined;
   }
 };
 

@@ -5,6 +5,7 @@ import type { ChatRequest } from './decide/request.ts';
 import type { ChatEvent } from './decide/response.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
+import type { ExperimentReadout } from './experiment.ts';
 import type { Explanation } from './explanation.ts';
 import {
   type CallOptions,
@@ -55,7 +56,19 @@ export interface Router {
    *
    * @throws RouterError when there is no such route.
    */
-  explain(route: string, request: ChatRequest | EmbeddingRequest, options?: { readonly stream?: boolean }): Explanation;
+  explain(route: string, request: ChatRequest | EmbeddingRequest, options?: ExplainOptions): Explanation;
+  /**
+   * What a route's experiment says now: who was assigned to which arm, and which arm is better. It may be asked as often as
+   * one likes, and acted on at once.
+   *
+   * @throws RouterError when there is no such route, or it has no experiment.
+   */
+  experiment(route: string): ExperimentReadout;
+}
+
+export interface ExplainOptions extends Pick<CallOptions, 'subject' | 'httpRequest'> {
+  /** Whether a stream would be asked for. Default: false. */
+  readonly stream?: boolean;
 }
 
 export interface ChatStream extends AsyncIterable<ChatEvent> {
@@ -89,7 +102,7 @@ export const createRouter = (config: RouterConfig): Router => {
   return {
     chat: async (route, request, options = {}) => find(route).chat(request, options),
     embed: async (route, request, options = {}) => find(route).embed(request, options),
-    stream(route, request, { signal, deadlineMs, forwards } = {}) {
+    stream(route, request, { signal, ...options } = {}) {
       // Ours, so that leaving the loop is leaving in every phase: also while the next event, or the first, is awaited.
       const caller = new AbortController();
       const leave = (): void => caller.abort();
@@ -100,7 +113,7 @@ export const createRouter = (config: RouterConfig): Router => {
         requestId = id;
       };
       const opening = Promise.resolve().then(() =>
-        find(route).open(request, { signal: caller.signal, deadlineMs, forwards, begun }),
+        find(route).open(request, { ...options, signal: caller.signal, begun }),
       );
       const opened = opening.then(({ served }) => served);
       // Whoever iterates gets the error there; nobody has to look at `opened`.
@@ -129,7 +142,8 @@ export const createRouter = (config: RouterConfig): Router => {
     },
     countTokens: async (route, request, options = {}) => find(route).countTokens(request, options),
     snapshot: () => [...routes.values()].map((route) => route.snapshot()),
-    explain: (route, request, { stream = false } = {}) => find(route).explain(request, stream),
+    explain: (route, request, { stream = false, ...options } = {}) => find(route).explain(request, stream, options),
+    experiment: (route) => find(route).experiment(),
   };
 };
 

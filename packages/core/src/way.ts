@@ -23,6 +23,8 @@ export interface Way {
   /** By target: what it lacks of what the request requires. */
   readonly lacks: readonly (Lack | undefined)[];
   readonly journal: Journal;
+  /** The arm that its subject belongs to. */
+  readonly assigned: string | undefined;
   readonly callerSignal: AbortSignal | undefined;
 }
 
@@ -32,6 +34,11 @@ export interface Served {
   readonly route: string;
   readonly strategy: string;
   readonly target: TargetName;
+  /**
+   * The arm that the request's subject belongs to: the id of a target, or of a group. Another one has served where that one
+   * could not. Absent where nobody said whose request it is, or the strategy assigns nobody.
+   */
+  readonly assigned?: string;
   /** Every attempt, oldest first. */
   readonly attempts: readonly AttemptReport[];
   readonly skipped: readonly SkippedTarget[];
@@ -40,12 +47,13 @@ export interface Served {
 }
 
 export const servedBy = (way: Way, attempt: Attempt, nowMs: number): Served => {
-  const { requestId, route, journal, course } = way;
+  const { requestId, route, journal, course, assigned } = way;
   return {
     requestId,
     route: route.name,
     strategy: route.strategy.name,
     target: nameOf(targetAt(way.route, attempt.target)),
+    ...(assigned !== undefined && { assigned }),
     attempts: course.attempts.map((each) => journal.report(each)),
     skipped: skippedOf(way, nowMs),
     tookMs: (attempt.endedAtMs ?? attempt.startedAtMs) - course.startedAtMs,

@@ -1,4 +1,4 @@
-import { isRouterError, type Router, RouterError, type TargetSnapshot } from '@switchyard/core';
+import { type CallOptions, isRouterError, type Router, RouterError, type TargetSnapshot } from '@switchyard/core';
 import { BodyError, readJson } from './body.ts';
 import type { Format, FormatCall } from './format.ts';
 import { chatCompletions } from './formats/chat-completions.ts';
@@ -70,6 +70,8 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
         return (
           (await refusal(request, authorize, chatCompletions)) ?? (await explain(router, request, endpoint, bodyLimit))
         );
+      case 'experiment':
+        return (await refusal(request, authorize, chatCompletions)) ?? Response.json(router.experiment(endpoint.route));
       case 'embeddings':
         return (
           (await refusal(request, authorize, formatOf(endpoint, request))) ??
@@ -98,12 +100,7 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
   return Object.assign(handle, { serves: (url: string, mountedAt?: string) => find(url, mountedAt) !== undefined });
 };
 
-type Endpoint =
-  | ChatEndpoint
-  | RoutedEndpoint
-  | ModelsEndpoint
-  | ExplainEndpoint
-  | { readonly type: 'routes' | 'health' };
+type Endpoint = ChatEndpoint | RoutedEndpoint | ModelsEndpoint | NamedEndpoint | { readonly type: 'routes' | 'health' };
 
 interface ChatEndpoint {
   readonly type: 'chat';
@@ -119,8 +116,8 @@ interface RoutedEndpoint {
 /** What is asked for with a body. */
 const POSTED: ReadonlySet<Endpoint['type']> = new Set(['chat', 'count', 'embeddings', 'explain']);
 
-interface ExplainEndpoint {
-  readonly type: 'explain';
+interface NamedEndpoint {
+  readonly type: 'explain' | 'experiment';
   readonly route: string;
 }
 
@@ -152,8 +149,8 @@ const pathUnder = (base: string, url: string): string | undefined => {
 const match = (path: string): Endpoint | undefined => {
   if (path === '/routes') return { type: 'routes' };
   if (path === '/health') return { type: 'health' };
-  const [, asked] = /^\/([^/.][^/]*)\/explain$/.exec(path) ?? [];
-  if (asked !== undefined) return { type: 'explain', route: asked };
+  const [, asked, about] = /^\/(?!v1\/)([^/.][^/]*)\/(explain|experiment)$/.exec(path) ?? [];
+  if (asked !== undefined) return { type: about as NamedEndpoint['type'], route: asked };
   // Glide's own format has no version in its path, and is asked for by a route alone.
   const [, routed] = /^\/(?!v1\/)([^/.][^/]*)\/chat$/.exec(path) ?? [];
   if (routed !== undefined) return { type: 'chat', format: glide, route: routed };
@@ -173,8 +170,8 @@ const chat = async (
 ): Promise<Response> => {
   const call = format.parse(await readJson(request, bodyLimit), request.headers);
   const route = routeOf(named, call.model);
-  if (call.stream) return streamed(router, route, call, format, request.signal);
-  const answer = await router.chat(route, call.request, { signal: request.signal });
+  if (call.stream) return streamed(router, route, call, format, request);
+  const answer = await router.chat(route, call.request, optionsOf(request));
   return new Response(call.printAnswer(answer), {
     headers: { 'content-type': 'application/json', ...servedHeaders(answer.served, format) },
   });
@@ -187,11 +184,14 @@ const embed = async (
   bodyLimit: number,
 ): Promise<Response> => {
   const call = parseEmbeddings(await readJson(request, bodyLimit));
-  const answer = await router.embed(routeOf(named, call.model), call.request, { signal: request.signal });
+  const answer = await router.embed(routeOf(named, call.model), call.request, optionsOf(request));
   return new Response(printEmbeddings(answer, call), {
     headers: { 'content-type': 'application/json', ...servedHeaders(answer.served) },
   });
 };
+
+/** What the router is told of who asks. */
+const optionsOf = (httpRequest: Request): CallOptions => ({ signal: httpRequest.signal, httpRequest });
 
 /** The route that the path names, or else the body. */
 const routeOf = (named: string | undefined, model: string | undefined): string => {
@@ -217,13 +217,14 @@ const countTokens = async (
 const explain = async (
   router: Router,
   request: Request,
-  { route }: ExplainEndpoint,
+  { route }: NamedEndpoint,
   bodyLimit: number,
 ): Promise<Response> => {
   const body = await readJson(request, bodyLimit);
-  if (isObject(body) && 'input' in body) return Response.json(router.explain(route, parseEmbeddings(body).request));
+  if (isObject(body) && 'input' in body)
+    return Response.json(router.explain(route, parseEmbeddings(body).request, { httpRequest: request }));
   const { request: asked, stream } = chatCompletions.parse(body, request.headers);
-  return Response.json(router.explain(route, asked, { stream }));
+  return Response.json(router.explain(route, asked, { stream, httpRequest: request }));
 };
 
 const streamed = async (
@@ -231,8 +232,9 @@ const streamed = async (
   route: string,
   call: FormatCall,
   format: Format,
-  signal: AbortSignal,
+  request: Request,
 ): Promise<Response> => {
+  const { signal } = request;
   // Ours, since a caller can also leave by cancelling the body.
   const caller = new AbortController();
   const leave = (): void => caller.abort();
@@ -244,7 +246,11 @@ const streamed = async (
   signal.addEventListener('abort', leave);
   if (signal.aborted) leave();
   try {
-    const stream = router.stream(route, call.request, { signal: caller.signal, forwards: call.forwards });
+    const stream = router.stream(route, call.request, {
+      ...optionsOf(request),
+      signal: caller.signal,
+      forwards: call.forwards,
+    });
     const { opened, keepAliveMs } = stream;
     // Nothing is sent before this: until a target has produced something to show, the status is still open.
     const served = await (keepAliveMs === undefined ? opened : openedWithin(opened, keepAliveMs));

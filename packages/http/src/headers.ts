@@ -1,7 +1,7 @@
 import type { AttemptReport, Served, SkippedTarget } from '@switchyard/core';
 import type { Format } from './format.ts';
 
-type Trail = Pick<Served, 'attempts' | 'skipped'> & {
+type Trail = Pick<Served, 'attempts' | 'skipped' | 'assigned'> & {
   readonly requestId?: string | undefined;
   readonly target?: Served['target'];
   readonly tookMs?: number;
@@ -18,7 +18,7 @@ export const requestHeaders = (
 
 /** Who served a request, for the headers of its answer; of a failure, who was asked. */
 export const servedHeaders = (
-  { requestId, target, attempts, skipped, tookMs }: Trail,
+  { requestId, target, assigned, attempts, skipped, tookMs }: Trail,
   format: Pick<Format, 'requestIdHeader'> = {},
 ): Record<string, string> => {
   const headers: Record<string, string> = {
@@ -26,6 +26,7 @@ export const servedHeaders = (
     ...requestHeaders(requestId, format),
   };
   if (target !== undefined) headers['x-switchyard-target'] = plain(target.id);
+  if (assigned !== undefined) headers['x-switchyard-assigned'] = plain(assigned);
   const trace = [...attempts.map(attemptItem), ...skipped.map(skippedItem)];
   if (trace.length > 0) headers['x-switchyard-trace'] = trace.join(', ');
   const last = attempts.at(-1);

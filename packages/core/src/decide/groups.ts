@@ -107,6 +107,7 @@ const asTarget = ({ id, weight }: Group): StrategyTarget => ({
 });
 
 const pickerOf = (root: Node): Picker => ({
+  takesTurns: root.picker.takesTurns ?? false,
   pick: (context) => pickIn(root, context),
   copy: () => pickerOf(copyOf(root)),
   report: (target, nowMs) => reportIn(root, target, nowMs),
@@ -117,7 +118,14 @@ const pickerOf = (root: Node): Picker => ({
     feedback: (feedback) => feedbackIn(root, feedback),
   }),
   ...(some(root, ({ picker }) => picker.save !== undefined) && { save: () => saveOf(root) }),
+  ...assigning(root.picker),
 });
+
+/** Subjects belong to an entry of the outermost pool: what is inside of a group is its own affair. */
+const assigning = (picker: Picker): Pick<Picker, 'assign'> => {
+  const { assign } = picker;
+  return assign === undefined ? {} : { assign: (subject, entries) => assign.call(picker, subject, entries) };
+};
 
 const some = (node: Node, is: (node: Node) => boolean): boolean =>
   is(node) || node.groups.some((group) => group !== undefined && some(group, is));

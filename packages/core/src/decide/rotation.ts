@@ -1,3 +1,4 @@
+import { meet, rendezvousOf } from './rendezvous.ts';
 import { allOf, has, type Picker, type Strategy, type StrategyTarget } from './strategy.ts';
 
 /** Picks that may have been made before the first: more than one round of any weights that people write. */
@@ -11,12 +12,19 @@ const START_PHASES = 256;
  * Fallbacks, and attempts beside a late one, turn in a rotation of their own. So they are shared out by weight as well,
  * and the first picks keep their shares, whoever fails.
  *
+ * Requests that belong to a subject are no part of the rotation: each subject has a target of its own, and the same
+ * substitutes in the same order, by their weights (rendezvous.ts).
+ *
  * O(n) per pick, no allocation. Source: nginx, "smooth weighted round-robin balancing", 2012.
  */
 export const inTurn = (name: string, weightOf: (target: StrategyTarget) => number): Strategy => ({
   name,
-  forPool({ targets, dice }) {
+  forPool({ route, targets, dice }) {
     const weights = targets.map(weightOf);
+    const rendezvous = rendezvousOf(
+      route,
+      targets.map((target) => ({ id: target.id, weight: weightOf(target) })),
+    );
 
     const turn = (credits: Float64Array, candidates: number): number => {
       const creditOf = (i: number): number => credits[i] ?? 0;
@@ -36,8 +44,13 @@ export const inTurn = (name: string, weightOf: (target: StrategyTarget) => numbe
     };
 
     const pickerOf = (firsts: Float64Array, fallbacks: Float64Array): Picker => ({
-      pick: ({ candidates, attempt }) => turn(attempt === 0 ? firsts : fallbacks, candidates),
+      takesTurns: true,
+      pick: ({ candidates, attempt, subject }) =>
+        subject === undefined
+          ? turn(attempt === 0 ? firsts : fallbacks, candidates)
+          : meet(rendezvous, subject, candidates),
       copy: () => pickerOf(firsts.slice(), fallbacks.slice()),
+      assign: (subject, entries) => meet(rendezvous, subject, entries),
     });
 
     const credits = new Float64Array(weights.length);

@@ -66,6 +66,13 @@ export interface Picker {
   report?(target: number, nowMs: number): StrategyReport | undefined;
   /** What is worth keeping for the next process: plain data, by the targets' ids. */
   save?(): unknown;
+  /**
+   * Who of `entries`, a mask, a subject belongs to, whoever may be tried now; -1 for nobody. Where it is there, the strategy
+   * can carry an experiment: `pick` gives a subject to the same one each time, or to the same substitute.
+   */
+  assign?(subject: string, entries: number): number;
+  /** It takes turns: that it would pick one is no reason against another. */
+  readonly takesTurns?: boolean;
 }
 
 /** Only for the call: the pool's next pick fills the same object. */

@@ -7,6 +7,8 @@ import type { Strategy } from '../strategy.ts';
  * Choose it for equals: several keys, regions or servers of one model. Weights say only who stands by: a target of weight 0
  * is picked only when every candidate has weight 0, in pool order; for other shares take `weightedRoundRobin`.
  *
+ * A subject (`stickyBy`) has a target of its own.
+ *
  * O(n) per pick, no allocation. Each process starts at a random point of the rotation.
  */
 export const roundRobin = (): Strategy => inTurn('round-robin', ({ weight }) => (weight > 0 ? 1 : 0));
