@@ -124,6 +124,7 @@ export const courseOf = ({ members }: Pool, startedAtMs: number): Course => ({
   need: ASK.need,
   subject: undefined,
   task: undefined,
+  conversation: undefined,
   order: undefined,
   reasoning: false,
   startedAtMs,

@@ -58,6 +58,14 @@ export interface RouteConfig {
   readonly stickyBy?: (request: Request) => string | null | undefined;
   /** What the arms of a weighted pool are compared by. On a route with `stickyBy` there is an experiment by latency unless this says otherwise. */
   readonly experiment?: ExperimentConfig;
+  /**
+   * `prompt-cache`: a conversation stays at the target that has its prompt in its cache, whatever the strategy, as long as that
+   * saves more than the target's state costs, and until its first failure there. Only prompts of 1024 tokens and more, and not
+   * where a subject has an arm. Default: each request by itself.
+   */
+  readonly affinity?: 'prompt-cache';
+  /** How long after its last turn a conversation is kept so. Default: 5 min, for which vendors keep their caches. */
+  readonly affinityLife?: Duration;
   /** Targets that can stand in for one another, and groups of them; 32 targets at most over all. */
   readonly pool: readonly (TargetSpec | TargetGroup)[];
   /**
@@ -143,6 +151,8 @@ export interface CheckedRoute {
   readonly rank: { readonly ask: Rank; readonly timeoutMs: number } | undefined;
   readonly stickyBy: RouteConfig['stickyBy'];
   readonly experiment: ExperimentConfig | undefined;
+  /** Undefined: it keeps no conversations together. */
+  readonly affinityLifeMs: number | undefined;
   readonly deadlineMs: { readonly stream: number; readonly plain: number; readonly thinking: number };
   readonly hedging: boolean;
   readonly retry: RetryPolicy;
@@ -334,6 +344,8 @@ const route = z.strictObject({
   rankTimeout: duration.default(50),
   stickyBy: stickyBy.optional(),
   experiment: experiment.optional(),
+  affinity: z.enum(['prompt-cache']).optional(),
+  affinityLife: duration.default(5 * MINUTE),
   pool,
   deadline: duration.optional(),
   hedging: z.boolean().default(true),
@@ -372,10 +384,8 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
   const problems: string[] = [];
   const checked = check(config, raw, '', problems);
   const routes = Object.entries(checked?.routes ?? {}).map(
-    ([
-      name,
-      { strategy, rankTimeout, stickyBy, experiment, pool, deadline, retry, keepAlive, ...rest },
-    ]): CheckedRoute => {
+    ([name, { strategy, rankTimeout, stickyBy, experiment, affinity, affinityLife, ...checked }]): CheckedRoute => {
+      const { pool, deadline, retry, keepAlive, ...rest } = checked;
       const path = `routes.${name}.pool`;
       const found: Found = { targets: [], ids: [], spaces: [] };
       const entries = checkEntries(pool, path, found, problems);
@@ -394,6 +404,7 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
         rank: isFunction ? { ask: strategy, timeoutMs: rankTimeout } : undefined,
         stickyBy,
         experiment,
+        affinityLifeMs: affinity === undefined ? undefined : affinityLife,
         deadlineMs: { stream: deadline ?? MINUTE, plain: deadline ?? 3 * MINUTE, thinking: deadline ?? 4 * MINUTE },
         retry: {
           passes: retry.passes,

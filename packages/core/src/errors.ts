@@ -24,6 +24,8 @@ export type RouterErrorCode =
 export interface AttemptReport {
   readonly target: string;
   readonly role: AttemptRole;
+  /** The target was asked since it had the conversation's prompt in its cache. */
+  readonly affinity?: true;
   /** `pending`: it still ran when another attempt had answered, to tell whether its target is back. */
   readonly outcome: 'answered' | 'pending' | FailureKind;
   /** The vendor's HTTP status, when a failure came with one. */

@@ -20,6 +20,8 @@ export type RouterEvent =
       readonly route: string;
       readonly target: string;
       readonly role: AttemptRole;
+      /** The target is asked since it has the conversation's prompt in its cache. */
+      readonly affinity?: true;
     }
   /** Its first content, its whole answer or its failure. A stream that breaks off after its first content ends a second time. */
   | {

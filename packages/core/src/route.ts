@@ -1,4 +1,5 @@
 import type { CheckedRoute, CheckedTarget } from './config.ts';
+import { conversationOf, newAffinity } from './decide/affinity.ts';
 import { newAttempt } from './decide/attempt.ts';
 import { deposit, depositLastResort, hedgeBudget, newFailureRate, newLastResorts } from './decide/budget.ts';
 import { type Course, reopen } from './decide/course.ts';
@@ -99,13 +100,14 @@ export class Route {
     this.#system = system;
     this.#pool = {
       members: route.targets.map(
-        ({ id, provider, quotaGroup, contextWindow, supports, timeoutsMs, reasoning, params }) => ({
+        ({ id, provider, quotaGroup, contextWindow, supports, timeoutsMs, reasoning, params, price }) => ({
           id,
           plainOnly: supports.streaming === false,
           health: health.of({ ...provider.account, model: provider.model, quotaGroup }),
           contextWindow,
           timeoutsMs,
           reasoning: reasoning || thinks(params),
+          price,
         }),
       ),
       hedging: route.hedging,
@@ -113,6 +115,8 @@ export class Route {
       failureRate: newFailureRate(),
       lastResorts: newLastResorts(),
       retry: route.retry,
+      affinity:
+        route.affinityLifeMs === undefined ? undefined : newAffinity(route.targets.length, route.affinityLifeMs),
       scratch: newScratch(),
       picker: route.strategy.forPool({ route: route.name, targets: route.targets.map(described), dice: system.dice }),
     };
@@ -283,6 +287,7 @@ export class Route {
       need,
       subject,
       task: undefined,
+      conversation: this.#conversationOf(request, subject, startedAtMs),
       order: undefined,
       reasoning,
       startedAtMs,
@@ -298,6 +303,15 @@ export class Route {
     };
     const assigned = subject === undefined ? undefined : this.#arms?.assign(subject);
     return { course, gaps, lacks, assigned };
+  }
+
+  #conversationOf(request: Course['request'], subject: string | undefined, nowMs: number): Course['conversation'] {
+    const { affinity } = this.#pool;
+    const isAssigned = subject !== undefined && this.#arms !== undefined;
+    // A target with a prompt of its own has another cached.
+    return affinity === undefined || isAssigned || isEmbedding(request) || request.overrides !== undefined
+      ? undefined
+      : conversationOf(affinity, request, nowMs);
   }
 
   /** Asks the user's own function for the order, where the strategy is one. */

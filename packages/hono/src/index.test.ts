@@ -32,6 +32,9 @@ const router: Router = {
   explain: () => {
     throw new Error('not asked for here');
   },
+  experiment: () => {
+    throw new Error('not asked for here');
+  },
 };
 
 const chat: RequestInit = {

@@ -7,6 +7,7 @@ import {
   type ChatStream,
   type EmbeddingAnswer,
   type EmbeddingRequest,
+  type ExperimentReadout,
   type Explanation,
   type Router,
   RouterError,
@@ -110,7 +111,23 @@ class FakeRouter implements Router {
       skipped: [],
     };
   }
+
+  experiment(name: string): ExperimentReadout {
+    if (name !== 'chat') throw new RouterError('unknown-route', `Route '${name}' has no experiment.`);
+    return READOUT;
+  }
 }
+
+const READOUT: ExperimentReadout = {
+  route: 'chat',
+  metric: 'latency',
+  alpha: 0.05,
+  control: 'acme/m',
+  split: { p: 1, isTrusted: true },
+  arms: [],
+  comparisons: [],
+  says: 'Not enough to tell yet.',
+};
 
 const HELLO: readonly ChatEvent[] = [
   { type: 'start', id: 'a', model: 'm' },
@@ -682,6 +699,45 @@ describe('a caller who leaves', () => {
     expect((await ask(router, failed)).status).toBe(404);
     expect(listeners(failed)).toBe(0);
   });
+});
+
+describe('experiment', () => {
+  const path = '/llm/chat/experiment';
+  const get = (at: string): Request => new Request(ORIGIN + at);
+
+  test('is there for anybody where nobody guards, and shows what the router says', async () => {
+    const handle = createHandler(new FakeRouter());
+    const response = await handle(get(path));
+    expect(response?.status).toBe(200);
+    expect(await response?.json()).toEqual(READOUT);
+    expect((await handle(get('/llm/nowhere/experiment')))?.status).toBe(404);
+    expect((await handle(post(path)))?.status).toBe(405);
+  });
+
+  test('is guarded by authorize', async () => {
+    const handle = createHandler(new FakeRouter(), { authorize: () => false });
+    expect((await handle(get(path)))?.status).toBe(401);
+  });
+});
+
+test('the router gets the request as it came, for whoever asks whose it is', async () => {
+  const router = new FakeRouter();
+  const handle = createHandler(router, { authorize: () => true });
+  const headers = { 'content-type': 'application/json', 'x-user-id': 'u1' };
+  await handle(post(CHAT, {}, { headers }));
+  await handle(post(CHAT, { stream: true }, { headers }));
+  await handle(post(EMBEDDINGS, { messages: undefined, input: 'a' }, { headers }));
+  const told = [...router.asked, ...router.embedded].map(({ options }) =>
+    options.httpRequest?.headers.get('x-user-id'),
+  );
+  expect(told).toEqual(['u1', 'u1', 'u1']);
+});
+
+test('a header names the arm that the request was assigned to, beside the target that served', async () => {
+  const router = new FakeRouter();
+  router.answer = async () => ({ ...ANSWER, served: { ...SERVED, assigned: 'acme/other' } });
+  const { headers } = (await createHandler(router)(post(CHAT))) as Response;
+  expect([headers.get('x-switchyard-target'), headers.get('x-switchyard-assigned')]).toEqual(['acme/m', 'acme/other']);
 });
 
 describe('explain', () => {

@@ -44,12 +44,13 @@ export const countHeaders = (target: Served['target'] | undefined): Record<strin
   target === undefined ? { 'x-switchyard-estimate': 'tokens' } : { 'x-switchyard-target': plain(target.id) };
 
 /** One item of a structured header: `openai/gpt-5-mini;outcome=overloaded;status=503;ms=12`. */
-const attemptItem = ({ target, outcome, status, tookMs, dropped }: AttemptReport): string =>
+const attemptItem = ({ target, outcome, status, tookMs, affinity, dropped }: AttemptReport): string =>
   [
     plain(target),
     `outcome=${outcome}`,
     ...(status === undefined ? [] : [`status=${status}`]),
     `ms=${Math.round(tookMs)}`,
+    ...(affinity === undefined ? [] : ['affinity']),
     ...(dropped === undefined ? [] : [`dropped=${quoted(dropped.join(' '))}`]),
   ].join(';');
 

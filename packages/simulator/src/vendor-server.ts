@@ -29,6 +29,9 @@ const REMEMBERED_PROMPTS = 20;
 /** Prompts shorter than this are not worth remembering: no part of them would count as cached. */
 const SHORTEST_REMEMBERED_TOKENS = 1_024;
 
+/** How long a prompt is remembered, as vendors do it. */
+const REMEMBERED_MS = 5 * 60_000;
+
 export interface RunningVendor extends SimulatedVendor {
   close(): Promise<void>;
 }
@@ -45,7 +48,7 @@ export const startVendor = async (wire: Wire, options: VendorOptions, seed: numb
   let calls = 0;
   const lastCalls: CallRecord[] = [];
   const requests: RecordedRequest[] = [];
-  const remembered: string[] = [];
+  const remembered: { readonly prompt: string; readonly atMs: number }[] = [];
 
   /** What the vendor makes of a request: the response, and how the call ends if it is sent in full. */
   const decide = (
@@ -62,11 +65,13 @@ export const startVendor = async (wire: Wire, options: VendorOptions, seed: numb
       const question = wire.read(request);
       record.stream = question.stream;
       checkManners(question, manners);
-      const answer = answerTo(wire.name, question, remembered, manners);
+      const known = remembered.filter(({ atMs }) => record.atMs - atMs < REMEMBERED_MS).map(({ prompt }) => prompt);
+      const answer = answerTo(wire.name, question, known, manners);
       const { inputTokens, outputTokens } = answer.usage;
       const window = options.contextWindow ?? Number.POSITIVE_INFINITY;
       if (inputTokens > window) throw new Rejection(wire.tooLong({ window, tokens: inputTokens }));
-      if (inputTokens >= SHORTEST_REMEMBERED_TOKENS) keep(remembered, promptOf(question), REMEMBERED_PROMPTS);
+      if (inputTokens >= SHORTEST_REMEMBERED_TOKENS)
+        keep(remembered, { prompt: promptOf(question), atMs: record.atMs }, REMEMBERED_PROMPTS);
       const taken = take(buckets, inputTokens + outputTokens, record.atMs);
       buckets = taken.buckets;
       const limits = wire.limitHeaders(taken.allowances, stamp);

@@ -1,3 +1,4 @@
+import type { Conversation } from './affinity.ts';
 import type { Attempt } from './attempt.ts';
 import type { EmbeddingRequest } from './embedding.ts';
 import type { Need } from './health/allowance.ts';
@@ -15,6 +16,8 @@ export interface Course {
   /** For strategies that keep subjects, or kinds of work, apart; undefined where the route does not. */
   readonly subject: string | undefined;
   readonly task: string | undefined;
+  /** What it goes on with, on a route that keeps conversations where their prompts are cached. */
+  readonly conversation: Conversation | undefined;
   /** Targets, best first, where a function of the user's own has said so. */
   order: readonly number[] | undefined;
   /** The model will think first, and may be silent for long. */

@@ -1,3 +1,4 @@
+import { type Affinity, savingOf } from './affinity.ts';
 import type { AttemptRole } from './attempt.ts';
 import { type Budget, type FailureRate, type LastResorts, mayTryLastResort, takeLastResort } from './budget.ts';
 import type { Course } from './course.ts';
@@ -10,6 +11,9 @@ import { isTroubled } from './health/domain.ts';
 import { accessOf, conditionOf, probedAtMs, type TargetHealth } from './health/health.ts';
 import { windowOf } from './health/learned-window.ts';
 import { tokensOf } from './health/observe.ts';
+import { type Load, usualFor } from './health/pace.ts';
+import { failureShareOf } from './health/window.ts';
+import type { TargetPrice } from './price.ts';
 import type { RetryPolicy } from './retry.ts';
 import { newObservation, newPickContext, type Writable } from './scratch.ts';
 import { has, type Observation, type PickContext, type Picker, pickFrom } from './strategy.ts';
@@ -25,6 +29,8 @@ export interface Pool {
   readonly failureRate: FailureRate;
   readonly lastResorts: LastResorts;
   readonly retry: RetryPolicy;
+  /** Where the route has one. */
+  readonly affinity?: Affinity | undefined;
   readonly scratch: Scratch;
 }
 
@@ -55,6 +61,8 @@ export interface Member {
   readonly timeoutsMs: TimeoutsMs;
   /** The model thinks before it speaks. */
   readonly reasoning: boolean;
+  /** Undefined: nobody said. */
+  readonly price?: TargetPrice | undefined;
 }
 
 export interface TimeoutsMs {
@@ -84,7 +92,7 @@ export interface Choice {
  * The target to try next, or undefined when none may be tried now. In this order, and within each class in the
  * strategy's:
  *
- * 1. Ready targets. One that is ramping, or near its rate limit, is ready for a share of requests. Targets that are due for a probe take part in
+ * 1. Ready targets; of them first the one that has the request's prompt in its cache, if that is worth it. One that is ramping, or near its rate limit, is ready for a share of requests. Targets that are due for a probe take part in
  *    the first pick of a request, where a failure costs least. After a vendor could not be reached, or is in trouble with
  *    several models, other vendors' targets go before its own.
  * 2. Suspects, targets due for a probe, targets that are full, and those that the first class held back.
@@ -133,7 +141,9 @@ export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice, re
   }
   const candidates = elsewhere || ready || (reach === 'ready' ? 0 : second) || (reach === 'anybody' ? probing : 0);
   if (candidates !== 0) {
-    const target = pick(pool, candidates, course, nowMs, dice);
+    fill(pool, candidates, course, nowMs, dice);
+    const home = first ? homeIn(pool, course, candidates & ready & ~due, nowMs) : -1;
+    const target = home < 0 ? pickFrom(pool.picker, pool.scratch.context) : home;
     const role = has(due, target) ? 'probe' : first ? 'first' : 'fallback';
     return chosen(pool, target, role, others, has(due | suspect | probing, target));
   }
@@ -185,13 +195,45 @@ const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool, 
   return false;
 };
 
-const pick = (
-  { picker, scratch: { context } }: Pool,
-  candidates: number,
-  course: Course,
-  nowMs: number,
-  dice: Dice,
-): number => {
+/**
+ * The target that has read most of this prompt, as long as its cache saves more than its state costs; else -1. Both are parts of
+ * a whole: of the prompt's price that the cache saves, and of its attempts that fail lately. Where the strategy would rather
+ * have another target, and not just since it is that one's turn, what it is dearer and slower than that one counts too.
+ */
+const homeIn = ({ members, picker, affinity, scratch }: Pool, course: Course, ready: number, nowMs: number): number => {
+  const { conversation, need } = course;
+  if (conversation?.home === undefined || affinity === undefined || !has(ready, conversation.home.target)) return -1;
+  const { home } = conversation;
+  const member = members[home.target] as Member;
+  let penalty = failureShareOf(member.health.breaker.window, nowMs);
+  if (picker.takesTurns !== true) {
+    const preferred = pickFrom(picker.copy?.() ?? picker, scratch.context);
+    if (preferred !== home.target) penalty += lossOf(member, members[preferred] as Member, course);
+  }
+  if (savingOf(affinity, home, member.price, inputTokensOf(need)) <= penalty) return -1;
+  conversation.stayedAt = home.target;
+  return home.target;
+};
+
+/** The parts of a request's price, and of its time, that another target would spare it. */
+const lossOf = (member: Member, other: Member, { size, streaming, reasoning }: Course): number => {
+  const loadOf = ({ plainOnly, ...at }: Member): Load => ({
+    size,
+    streaming: streaming && plainOnly !== true,
+    reasoning: reasoning || at.reasoning,
+  });
+  const medianOf = (at: Member): number | undefined => usualFor(at.health.pace, loadOf(at))?.p50Ms;
+  return (
+    sparedOf(member.price?.inputUsdPerMTok, other.price?.inputUsdPerMTok) + sparedOf(medianOf(member), medianOf(other))
+  );
+};
+
+/** Nothing where one of them is unknown. */
+const sparedOf = (here: number | undefined, there: number | undefined): number =>
+  here === undefined || there === undefined || there >= here ? 0 : 1 - there / here;
+
+/** What the strategy is told of a request. */
+const fill = ({ scratch: { context } }: Pool, candidates: number, course: Course, nowMs: number, dice: Dice): void => {
   context.candidates = candidates;
   context.able = course.able;
   context.order = course.order;
@@ -204,7 +246,6 @@ const pick = (
   context.task = course.task;
   context.nowMs = nowMs;
   context.dice = dice;
-  return pickFrom(picker, context);
 };
 
 /** Whether a target could take this request at all, and has not been asked. */

@@ -1,3 +1,4 @@
+import { leave, settle } from '../decide/affinity.ts';
 import type { Attempt } from '../decide/attempt.ts';
 import { earnLastResorts, noteOutcome } from '../decide/budget.ts';
 import type { Course } from '../decide/course.ts';
@@ -55,7 +56,8 @@ export class Journal {
     const { id, health } = this.#member(attempt.target);
     observeStart(health, attempt, this.#askOf(attempt));
     this.#tell('started', attempt, attempt.startedAtMs);
-    this.#emit({ ...this.#names('attempt-started', attempt.startedAtMs), target: id, role: attempt.role });
+    const names = this.#names('attempt-started', attempt.startedAtMs);
+    this.#emit({ ...names, target: id, role: attempt.role, ...this.#affinityOf(attempt) });
   }
 
   /** The first content of a plain answer that is streamed upstream. */
@@ -120,6 +122,10 @@ export class Journal {
     const { health } = this.#member(attempt.target);
     const nowMs = this.#system.nowMs();
     this.#changed(attempt, observeComplete(health, attempt, nowMs, this.#system.dice), nowMs);
+    const { conversation, need } = this.#course;
+    const { affinity } = this.#pool;
+    if (affinity !== undefined && conversation !== undefined)
+      settle(affinity, conversation, attempt.target, inputTokensOf(need), attempt.usage, nowMs);
     this.over(attempt);
   }
 
@@ -139,6 +145,7 @@ export class Journal {
     return {
       target: this.#member(attempt.target).id,
       role: attempt.role,
+      ...this.#affinityOf(attempt),
       outcome: outcome === undefined ? 'pending' : (failure?.kind ?? 'answered'),
       ...(failure?.status !== undefined && { status: failure.status }),
       ...(failure !== undefined && { message: failure.message }),
@@ -149,9 +156,18 @@ export class Journal {
 
   #failed(attempt: Attempt, failure: Failure, nowMs: number): void {
     const { health } = this.#member(attempt.target);
+    const { affinity } = this.#pool;
+    const { conversation } = this.#course;
+    const isOurs = failure.kind === 'aborted' || isCallersOwn(failure);
+    if (affinity !== undefined && conversation !== undefined && !isOurs) leave(affinity, conversation, attempt.target);
     if (isVendorsFault(failure)) noteOutcome(this.#pool.failureRate, true);
     const ask = this.#askOf(attempt);
     this.#changed(attempt, observeFailure(health, attempt, failure, ask, nowMs, this.#system.dice), nowMs);
+  }
+
+  #affinityOf(attempt: Attempt): { readonly affinity?: true } {
+    const { attempts, conversation } = this.#course;
+    return attempt === attempts[0] && conversation?.stayedAt === attempt.target ? { affinity: true } : {};
   }
 
   #tellEnd(attempt: Attempt): void {

@@ -98,6 +98,15 @@ export const isBad = (window: Window, nowMs: number): 'failures' | 'slowness' | 
   return slowLately(window, nowMs) >= SLOW ? 'slowness' : undefined;
 };
 
+/** Answers that are taken for granted, so that one failure of one attempt is not all. */
+const GRANTED = 5;
+
+/** The part of the attempts of the last 30 s that failed, 0 to 1. */
+export const failureShareOf = (window: Window, nowMs: number): number => {
+  roll(window, nowMs);
+  return sum(window.failures) / (sum(window.attempts) + GRANTED);
+};
+
 /** Slow ones among the last 20 at which a target is left alone, and at which its times are no measure of it any more. */
 const SLOW = 8;
 const DOUBTFUL = 3;
