@@ -195,6 +195,9 @@ const isAvoided = ({ attempts }: Course, { health }: Member, { members }: Pool, 
   return false;
 };
 
+/** Savings of less than a twentieth are no reason against the strategy's own choice. */
+const LEAST_SAVING = 0.05;
+
 /**
  * The target that has read most of this prompt, as long as its cache saves more than its state costs; else -1. Both are parts of
  * a whole: of the prompt's price that the cache saves, and of its attempts that fail lately. Where the strategy would rather
@@ -205,7 +208,7 @@ const homeIn = ({ members, picker, affinity, scratch }: Pool, course: Course, re
   if (conversation?.home === undefined || affinity === undefined || !has(ready, conversation.home.target)) return -1;
   const { home } = conversation;
   const member = members[home.target] as Member;
-  let penalty = failureShareOf(member.health.breaker.window, nowMs);
+  let penalty = LEAST_SAVING + failureShareOf(member.health.breaker.window, nowMs);
   if (picker.takesTurns !== true) {
     const preferred = pickFrom(picker.copy?.() ?? picker, scratch.context);
     if (preferred !== home.target) penalty += lossOf(member, members[preferred] as Member, course);
