@@ -146,6 +146,32 @@ describe.each(Object.entries(STRATEGY_CASES))('every strategy: %s', (name, { mak
     );
   });
 
+  test('where it assigns subjects, gives each its own target, then always the same substitutes, and moves nothing', () => {
+    fc.assert(
+      fc.property(weightsOf, fc.string({ minLength: 1 }), fc.nat(), (weights, subject, seed) => {
+        const count = weights.length;
+        const [dice, other] = [diceOf(seed), diceOf(seed)];
+        const picker = make().forPool(poolOfWeights(weights, dice));
+        if (picker.assign === undefined) return;
+        const pickFor = (candidates: number, attempt: number): number =>
+          picker.pick(pickContext(count, { candidates, attempt, subject }));
+        const orders = [0, 1].map(() => {
+          const order: number[] = [];
+          for (let left = allOf(count); left !== 0; left &= ~(1 << (order.at(-1) ?? 0))) {
+            order.push(pickFor(left, order.length));
+          }
+          return order;
+        });
+        expect(orders[1]).toEqual(orders[0]);
+        // Entries are those of the outermost pool: where they are targets, the assigned one is the one that is picked.
+        if (!name.includes(' of ')) expect(picker.assign(subject, allOf(count))).toBe(orders[0]?.[0]);
+        expect(picker.assign(subject, 0)).toBe(-1);
+        const untouched = make().forPool(poolOfWeights(weights, other));
+        expect(picksOf(picker, count, dice)()).toBe(picksOf(untouched, count, other)());
+      }),
+    );
+  });
+
   test.runIf(standby)('weight 0 stands by, in pool order, and is there when all others are out (F7)', () => {
     const pick = pickerOf(make(), [0, 1, 0]);
     for (let i = 0; i < 50; i++) for (const attempt of [0, 1]) expect(pick(0b111, attempt)).toBe(1);
