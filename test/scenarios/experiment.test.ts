@@ -1,5 +1,7 @@
 import { createRouter, type RouteConfig, type Router, type RouterEvent, type TargetSpec } from '@switchyard/core';
 import { describe, expect, test } from 'vitest';
+import { checkConfig } from '../../packages/core/src/config.ts';
+import { armsOf, experimentOf } from '../../packages/core/src/experiment.ts';
 import { type Act, failure, hello, type Scripted, scripted, World } from '../virtual/world.ts';
 
 // Whole routers in virtual time: who is assigned to whom, who serves, and what the experiment makes of it.
@@ -276,6 +278,31 @@ describe('the read-out', () => {
     expect(name).toBe('own');
     expect(arms.reduce((sum, { measuredSubjects, unmeasured }) => sum + 10 * measuredSubjects + unmeasured, 0)).toBe(
       11,
+    );
+  });
+
+  test('by feedback takes scores as they come, by the ids of requests', () => {
+    const world = new World(3);
+    const pool = ['t0', 't1'].map((name) => scripted(world, name).target());
+    const [route] = checkConfig({
+      routes: { chat: { strategy: 'weighted-round-robin', experiment: { metric: 'feedback' }, pool } },
+    }).routes;
+    if (route === undefined) throw new Error('no route');
+    const arms = armsOf(route, route.strategy.forPool({ route: 'chat', targets: [], dice: world.dice }));
+    const assigned = ['t0/m', 't1/m'];
+    const book = experimentOf(route, arms);
+    for (let i = 0; i < 600; i++) book?.enter(`sw-${i}`, `user-${i}`, assigned[i % 2] ?? '');
+    // Hours later, half of them, in another order, and one that nobody knows.
+    for (let i = 598; i >= 0; i -= 4) book?.scored(`sw-${i}`, world.dice() * 0.5);
+    for (let i = 599; i >= 0; i -= 4) book?.scored(`sw-${i}`, world.dice() * 0.5 + 0.5);
+    book?.scored('sw-unknown', 1);
+    const readout = book?.readOut();
+    expect(readout?.arms.map(({ subjects, measuredSubjects }) => [subjects, measuredSubjects])).toEqual([
+      [300, 150],
+      [300, 150],
+    ]);
+    expect(readout?.says).toMatch(
+      /^t1\/m scores 0\.\d+ higher than t0\/m \(between 0\.\d+ and 0\.\d+\)\. This may be read at any time: p < 0\.001\.$/,
     );
   });
 

@@ -101,8 +101,8 @@ export interface Comparison {
 /** Below it, a split is no chance any more. */
 const SPLIT_ALPHA = 0.001;
 
-/** Requests whose answer, or score, is still awaited; of 200 bytes each. */
-const MOST_REQUESTS = 10_000;
+/** Requests whose answer is still awaited, and such whose score is; of 200 bytes each. */
+const MOST_AWAITED = { answers: 10_000, scores: 100_000 } as const;
 
 /** Whose request it was. */
 interface Entry {
@@ -118,7 +118,7 @@ export class ExperimentBook {
   readonly #experiment: Experiment;
   /** By target. */
   readonly #armOf: readonly number[];
-  readonly #requests = new Recent<string, Entry>(MOST_REQUESTS);
+  readonly #requests: Recent<string, Entry>;
 
   /** @throws RouterError `invalid-config` where the pool cannot carry an experiment. */
   constructor(route: CheckedRoute, arms: Arms, { metric = 'latency', alpha = 0.05, control }: ExperimentConfig = {}) {
@@ -128,6 +128,7 @@ export class ExperimentBook {
     if (index < 0) throw invalid(`${path}.control: expected one of ${ids.join(', ')}, and got '${control}'`);
     this.#route = route;
     this.#metric = metric;
+    this.#requests = new Recent(MOST_AWAITED[metric === 'feedback' ? 'scores' : 'answers']);
     this.#armOf = arms.ofTarget;
     const terms = ids.map((id, i) => ({ id, weight: arms.weights[i] ?? 0 }));
     this.#experiment = newExperiment(terms, index, alpha);
@@ -234,26 +235,27 @@ export class ExperimentBook {
     const { arms, control, alpha } = this.#experiment;
     const against = arms[control] as Arm;
     const found = differenceOf(arm);
-    const { p, hasMoved } = arm.evidence;
+    const { p } = arm.evidence;
     const shown = found === undefined ? {} : this.#metric === 'latency' ? { ratio: exp(found) } : { difference: found };
     const isDecided = p <= alpha;
-    const says =
-      found === undefined
-        ? sayFew(arm, against)
-        : isDecided && !hasMoved
-          ? `${this.#sayDifference(arm.id, against.id, found)} This may be read at any time: ${sayP(p)}.`
-          : `Not enough to tell yet whether ${arm.id} differs from ${against.id}: ${sayP(p)}, after ${arm.measured} and ${against.measured} subjects.`;
-    const moved = ' The difference is not what it was: earlier looks and the last one do not agree.';
     return {
       arm: arm.id,
       control: against.id,
       ...shown,
       p,
       isDecided,
-      says: hasMoved
-        ? `${found === undefined ? '' : this.#sayDifference(arm.id, against.id, found)}${moved}`.trim()
-        : says,
+      says: this.#say(arm, against, found, isDecided),
     };
+  }
+
+  #say(arm: Arm, control: Arm, found: Interval | undefined, isDecided: boolean): string {
+    if (found === undefined) return sayFew(arm, control);
+    const { p, hasMoved } = arm.evidence;
+    if (hasMoved)
+      return `${this.#sayDifference(arm.id, control.id, found)} It has changed: earlier looks said something else.`;
+    return isDecided
+      ? `${this.#sayDifference(arm.id, control.id, found)} This may be read at any time: ${sayP(p)}.`
+      : `Not enough to tell yet whether ${arm.id} differs from ${control.id}: ${sayP(p)}, after ${arm.measured} and ${control.measured} subjects.`;
   }
 
   #sayDifference(arm: string, control: string, found: Interval): string {

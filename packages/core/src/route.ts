@@ -627,7 +627,7 @@ const checkSubstance = (request: Course['request']): void => {
   }
 };
 
-/** Hands events on as they come; the answer that they were is there once they have ended well. */
+/** Hands events on as they come, and then the whole answer to somebody who must not be able to harm it. */
 async function* gatheredBeside(
   events: AsyncIterable<ChatEvent>,
   then: (answer: ChatResponse) => void,
@@ -637,7 +637,11 @@ async function* gatheredBeside(
     addEvent(whole, event);
     yield event;
   }
-  then(responseOf(whole));
+  try {
+    then(responseOf(whole));
+  } catch {
+    // What is no whole answer is not measured.
+  }
 }
 
 /** Who a request belongs to, where anybody says. */

@@ -167,7 +167,7 @@ test('the sample ratio is of subjects, not of requests', () => {
   expect(splitP(experiment)).toBeLessThan(0.001);
 });
 
-test('memory is bounded: who was away for longest counts as a new subject', () => {
+test('memory is bounded: who was away for long counts as a new subject', () => {
   const experiment = newExperiment(
     [
       { id: 'a', weight: 1 },
@@ -175,9 +175,9 @@ test('memory is bounded: who was away for longest counts as a new subject', () =
     ],
     0,
     0.05,
-    2,
+    4,
   );
-  for (const subject of [1, 2, 1, 3, 1, 2]) ask(experiment, subject, 0, 1);
-  // 2 had made way for 3, and 1 had not.
-  expect(experiment.arms[0]).toMatchObject({ subjects: 4, requests: 6 });
+  for (const subject of [1, 2, 1, 3, 1, 4, 5, 1, 6, 2]) ask(experiment, subject, 0, 1);
+  // 2 has made way, and 1, who came again and again, has not.
+  expect(experiment.arms[0]).toMatchObject({ subjects: 7, requests: 10 });
 });

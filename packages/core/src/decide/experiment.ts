@@ -56,7 +56,7 @@ interface Subject {
   mean: number;
 }
 
-/** Of 100 bytes each. Whoever is away for longer than so many others counts as another subject when it is back. */
+/** Of 100 bytes each. Whoever is away while half as many others come counts as another subject when it is back. */
 const MOST_SUBJECTS = 100_000;
 
 export const newExperiment = (
