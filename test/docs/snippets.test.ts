@@ -358,6 +358,25 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     const long = { messages: [{ role: 'user', content: [{ type: 'text', text }] }] } as const;
     expect((await router.chat('chat', long)).served.target.id).toBe('large');
   },
+  'ab-tests.ts': async () => {
+    const { router } = await import('./snippets/ab-tests.ts');
+    const httpRequest = new Request('http://localhost/', { headers: { 'x-user-id': 'user-1' } });
+    const { assigned } = router.explain('experiment', hello, { httpRequest });
+    for (let i = 0; i < 5; i++) {
+      const { served } = await router.chat('experiment', hello, { httpRequest });
+      expect([served.assigned, served.target.id]).toEqual([assigned, assigned]);
+    }
+    expect(router.experiment('experiment')).toMatchObject({ control: 'openai/gpt-5-mini', alpha: 0.05 });
+  },
+  'affinity.ts': async () => {
+    const { router } = await import('./snippets/affinity.ts');
+    const user = { role: 'user', content: [{ type: 'text', text: 'word '.repeat(2_000) }] } as const;
+    const { served, text } = await router.chat('chat', { messages: [user] });
+    const said = { role: 'assistant', content: [{ type: 'text', text }] } as const;
+    const next = await router.chat('chat', { messages: [user, said, ...hello.messages] });
+    expect(next.served.target).toEqual(served.target);
+    expect(next.served.attempts[0]?.affinity).toBe(true);
+  },
   'weighted-round-robin.ts': async () => {
     const { router } = await import('./snippets/weighted-round-robin.ts');
     const served: string[] = [];

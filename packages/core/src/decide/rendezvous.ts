@@ -44,4 +44,4 @@ export const meet = ({ weights, seeds }: Rendezvous, subject: string, candidates
 };
 
 /** Of 52 bits, so that adding a half is exact, and neither 0 nor 1 comes out. */
-const fractionOf = (hash: number): number => ((hash % 2 ** 52) + 0.5) / 2 ** 52;
+const fractionOf = (hash: number): number => (Math.floor(hash / 2) + 0.5) / 2 ** 52;
