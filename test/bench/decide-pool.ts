@@ -16,6 +16,7 @@ import {
 import { termsFor } from '../../packages/core/src/decide/plan.ts';
 import { type Member, newScratch, type Pool } from '../../packages/core/src/decide/pool.ts';
 import type { ChatRequest } from '../../packages/core/src/decide/request.ts';
+import { bestPerformance } from '../../packages/core/src/decide/strategies/best-performance.ts';
 import { priority } from '../../packages/core/src/decide/strategies/priority.ts';
 import { weightedRoundRobin } from '../../packages/core/src/decide/strategies/weighted-round-robin.ts';
 import type { Strategy, StrategyTarget } from '../../packages/core/src/decide/strategy.ts';
@@ -25,9 +26,23 @@ import { inGroups } from '../contracts/strategy-pool.ts';
 // Everything that knows how a pool, a course and an attempt are made: what is measured is made of these, by the same
 // functions as in the router.
 
+/** A strategy that has been told of a hundred answers of each target how good they were. */
+const scored = (strategy: Strategy): Strategy => ({
+  ...strategy,
+  forPool(pool) {
+    const picker = strategy.forPool(pool);
+    pool.targets.forEach((_, target) => {
+      for (let i = 0; i < 100; i++)
+        picker.feedback?.({ target, score: (i % 10) / 10, task: undefined, ageMs: 0, nowMs: 0.5 });
+    });
+    return picker;
+  },
+});
+
 export const STRATEGIES: readonly Strategy[] = [
   priority(),
   weightedRoundRobin(),
+  scored(bestPerformance({ maturity: 0 })),
   inGroups(priority, weightedRoundRobin),
 ];
 

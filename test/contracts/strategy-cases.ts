@@ -1,4 +1,4 @@
-import { priority, roundRobin, type Strategy, weightedRoundRobin } from '@switchyard/core';
+import { bestPerformance, priority, roundRobin, type Strategy, weightedRoundRobin } from '@switchyard/core';
 import { ranked } from '../../packages/core/src/decide/strategies/ranked.ts';
 import { inGroups } from './strategy-pool.ts';
 
@@ -19,8 +19,10 @@ export const STRATEGY_CASES: Readonly<Record<string, StrategyCase>> = {
   priority:               { make: priority, scales: true },
   'round-robin':          { make: roundRobin, standby: true, scales: true },
   'weighted-round-robin': { make: weightedRoundRobin, standby: true, permutes: true, scales: true },
+  'best-performance':     { make: bestPerformance, standby: true, scales: true },
   own:                    { make: () => ranked('own'), scales: true },
   'priority of round-robin':             { make: () => inGroups(priority, roundRobin), scales: true },
   'weighted-round-robin of priority':    { make: () => inGroups(weightedRoundRobin, priority), scales: true },
+  'priority of best-performance':        { make: () => inGroups(priority, bestPerformance), scales: true },
   'round-robin of weighted-round-robin': { make: () => inGroups(roundRobin, weightedRoundRobin), scales: true },
 };

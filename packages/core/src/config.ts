@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { type Duration, durationMs } from './decide/duration.ts';
 import { type Group, grouped } from './decide/groups.ts';
 import type { BreakerSettings } from './decide/health/breaker.ts';
 import type { TimeoutsMs } from './decide/pool.ts';
@@ -7,6 +8,7 @@ import type { Recovery } from './decide/recovery.ts';
 import type { ChatSettings } from './decide/request.ts';
 import type { Supports } from './decide/requirements.ts';
 import type { RetryPolicy } from './decide/retry.ts';
+import { bestPerformance } from './decide/strategies/best-performance.ts';
 import { priority } from './decide/strategies/priority.ts';
 import { ranked } from './decide/strategies/ranked.ts';
 import { roundRobin } from './decide/strategies/round-robin.ts';
@@ -20,7 +22,6 @@ import type { Provider, TargetSpec } from './provider.ts';
 import type { Rank } from './rank.ts';
 import type { System } from './run/system.ts';
 import { checkSpaces } from './space.ts';
-import type { Duration } from './target.ts';
 
 /** What `createRouter` takes. Every key that is not named here is an error, with its path. */
 export interface RouterConfig {
@@ -127,12 +128,13 @@ export interface RetryConfig {
   readonly jitter?: number;
 }
 
-export type StrategyName = 'priority' | 'round-robin' | 'weighted-round-robin';
+export type StrategyName = 'priority' | 'round-robin' | 'weighted-round-robin' | 'best-performance';
 
 const STRATEGIES: Readonly<Record<StrategyName, () => Strategy>> = {
   priority,
   'round-robin': roundRobin,
   'weighted-round-robin': weightedRoundRobin,
+  'best-performance': bestPerformance,
 };
 
 /** A checked config: every default filled in, every duration in ms, every provider made. */
@@ -185,14 +187,10 @@ export interface CheckedTarget {
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: SECOND, m: MINUTE, h: 60 * MINUTE };
-/** setTimeout cannot wait longer; it would fire at once. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 const duration = z.union([z.number(), z.string()]).transform((value, context): number => {
-  const [, amount, unit = ''] = typeof value === 'string' ? (/^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(value) ?? []) : [];
-  const ms = typeof value === 'number' ? value : Number(amount) * (UNIT_MS[unit] ?? Number.NaN);
-  if (ms > 0 && ms <= LONGEST_MS) return ms;
+  const ms = durationMs(value);
+  if (ms !== undefined) return ms;
   context.addIssue(
     `expected a duration above 0 such as '10s', '250ms' or milliseconds, and got ${JSON.stringify(value)}`,
   );

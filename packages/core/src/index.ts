@@ -1,5 +1,6 @@
 export type { HealthConfig, RetryConfig, RouteConfig, RouterConfig, StrategyName } from './config.ts';
 export type { AttemptRole } from './decide/attempt.ts';
+export type { Duration } from './decide/duration.ts';
 export type { EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector } from './decide/embedding.ts';
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
 export type { BreakerReason, Standing } from './decide/health/breaker.ts';
@@ -29,6 +30,12 @@ export type {
 export type { Supports } from './decide/requirements.ts';
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
 export type { Interval } from './decide/sequential.ts';
+export {
+  type BestPerformanceOptions,
+  bestPerformance,
+  type Utility,
+  type UtilityFacts,
+} from './decide/strategies/best-performance.ts';
 export { priority } from './decide/strategies/priority.ts';
 export { roundRobin } from './decide/strategies/round-robin.ts';
 export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
@@ -66,5 +73,5 @@ export type {
   TargetName,
   TargetSnapshot,
 } from './snapshot.ts';
-export type { Duration, TargetOptions, Timeouts } from './target.ts';
+export type { TargetOptions, Timeouts } from './target.ts';
 export type { Served } from './way.ts';

@@ -1,9 +1,7 @@
+import type { Duration } from './decide/duration.ts';
 import type { TargetPrice } from './decide/price.ts';
 import type { ChatSettings } from './decide/request.ts';
 import type { Supports } from './decide/requirements.ts';
-
-/** `'250ms'`, `'10s'`, `'5m'`, `'1h'`, or milliseconds. */
-export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h'}`;
 
 /** What the router wants to know of a target, beside the vendor and the model. */
 export interface TargetOptions {

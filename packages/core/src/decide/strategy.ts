@@ -147,6 +147,10 @@ export interface Feedback {
   readonly target: number;
   /** From 0, useless, to 1, as good as can be. */
   readonly score: number;
+  /** What the router saw of the answer itself, rather than what anybody thought of it. Absent: a person, or an evaluation. */
+  readonly isAutomatic?: boolean;
+  /** What this takes the place of: an earlier score of the same answer, which counts no more. */
+  readonly replaces?: Pick<Feedback, 'score' | 'isAutomatic'> | undefined;
   /** What kind of work it was, as in the pick. */
   readonly task: string | undefined;
   /** Since the answer. */
