@@ -40,7 +40,7 @@ describe('imports point one way', () => {
     [
       'what is above run/ imports it, decide/ and the contracts, and no vendor',
       'packages/core/src/{router,route,way,snapshot,space,explanation,experiment}.ts',
-      /^packages\/core\/src\/((decide|run)\/|(config|errors|events|experiment|explanation|provider|rank|route|snapshot|space|way)\.ts$)/,
+      /^packages\/core\/src\/((decide|run)\/|(answers|config|errors|events|experiment|explanation|provider|rank|route|signals|snapshot|space|state|way)\.ts$)/,
     ],
     [
       'a provider imports the kit, the transport and its SDK, and nothing of run/',

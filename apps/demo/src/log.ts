@@ -52,6 +52,12 @@ export const createLog = (print: (line: string) => void): ((event: RouterEvent) 
             `, ${event.deliveredCharacters} characters in`,
         );
         break;
+      case 'feedback-received':
+        print(`${event.route}: an answer of ${event.target} was scored ${event.score}`);
+        break;
+      case 'state-failed':
+        print(`what is learned is not kept: ${event.problem}`);
+        break;
       case 'target-suspected':
         print(`${event.target} is asked last: ${event.reason}`);
         break;

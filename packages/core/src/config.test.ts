@@ -54,6 +54,17 @@ describe('a wrong field is named by its path (P1, N7)', () => {
       'routes.v1: this name is a path of its own',
     ],
     [
+      'a signal that nobody knows',
+      { routes: { chat: { signals: ['tone'], pool: [openai('m', key)] } } },
+      'routes.chat.signals[0]: ',
+    ],
+    [
+      'a task that is no function',
+      { routes: { chat: { taskBy: 'user', pool: [openai('m', key)] } } },
+      'routes.chat.taskBy: expected a function',
+    ],
+    ['a state file without a name', { stateFile: '', routes: { chat: { pool: [openai('m', key)] } } }, 'stateFile: '],
+    [
       'a deadline that is none',
       { routes: { chat: { deadline: 'soon', pool: [openai('m', key)] } } },
       'routes.chat.deadline: expected a duration',

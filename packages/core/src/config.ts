@@ -5,7 +5,7 @@ import type { BreakerSettings } from './decide/health/breaker.ts';
 import type { TimeoutsMs } from './decide/pool.ts';
 import type { TargetPrice } from './decide/price.ts';
 import type { Recovery } from './decide/recovery.ts';
-import type { ChatSettings } from './decide/request.ts';
+import type { ChatRequest, ChatSettings } from './decide/request.ts';
 import type { Supports } from './decide/requirements.ts';
 import type { RetryPolicy } from './decide/retry.ts';
 import { bestPerformance } from './decide/strategies/best-performance.ts';
@@ -20,8 +20,11 @@ import type { ExperimentConfig, ExperimentMetric } from './experiment.ts';
 import type { TargetGroup } from './group.ts';
 import type { Provider, TargetSpec } from './provider.ts';
 import type { Rank } from './rank.ts';
+import { hasFiles } from './run/state-file.ts';
 import type { System } from './run/system.ts';
+import { SIGNALS, type Signal } from './signals.ts';
 import { checkSpaces } from './space.ts';
+import { isRouterState, type RouterState } from './state.ts';
 
 /** What `createRouter` takes. Every key that is not named here is an error, with its path. */
 export interface RouterConfig {
@@ -31,6 +34,16 @@ export interface RouterConfig {
   readonly health?: HealthConfig;
   /** Hears of everything that happens. What it throws is ignored. */
   readonly onEvent?: (event: RouterEvent) => void;
+  /**
+   * What the strategies of an earlier router have learned, from `saveState()`. It is taken by routes of the same name and
+   * strategy, for targets of the same ids; the rest is passed over.
+   */
+  readonly state?: RouterState;
+  /**
+   * A file to keep that in: read at the start, where it goes before `state`, and written within about a second of each
+   * change. One that cannot be used is kept as `….broken`, and the event `state-failed` tells. One process for each file.
+   */
+  readonly stateFile?: string;
   /** The clock and the dice; the real ones by default. */
   readonly system?: System;
 }
@@ -108,6 +121,17 @@ export interface RouteConfig {
    * then headers name none, and a failure of all targets is an error event in the stream. Default: off.
    */
   readonly keepAlive?: Duration;
+  /**
+   * What kind of work a chat request is: a short name, one of a hundred at most, such as `'summary'`. A strategy that learns
+   * from scores keeps the kinds apart. Where it throws, or names nothing, the request has none. It must be quick. Default:
+   * no request has one.
+   */
+  readonly taskBy?: (request: ChatRequest) => string | undefined;
+  /**
+   * Scores every answer by what it shows by itself: 0 where one of these speaks against it, else 1. For strategies that learn from
+   * scores, where few people give any; a score that somebody gives takes its place. Default: none.
+   */
+  readonly signals?: readonly Signal[];
 }
 
 /**
@@ -162,6 +186,8 @@ export interface CheckedRoute {
   readonly recovery: Recovery;
   readonly backgroundProbes: boolean;
   readonly keepAliveMs: number | undefined;
+  readonly taskBy: ((request: ChatRequest) => string | undefined) | undefined;
+  readonly signals: readonly Signal[];
   readonly targets: readonly CheckedTarget[];
 }
 
@@ -352,6 +378,10 @@ const route = z.strictObject({
   recovery: z.enum(['error', 'continue', 'restart', 'buffer']).default('error'),
   backgroundProbes: z.boolean().default(false),
   keepAlive: duration.optional(),
+  taskBy: z
+    .custom<NonNullable<RouteConfig['taskBy']>>((value) => typeof value === 'function', 'expected a function')
+    .optional(),
+  signals: z.array(z.enum(SIGNALS)).default([]),
 });
 
 /** `v1`, `routes` and `health` are paths of their own under the mount point. */
@@ -374,6 +404,12 @@ const config = z.strictObject({
     .strictObject({ longestCooling: duration.default(30 * SECOND), ramp: duration.default(20 * SECOND) })
     .prefault({}),
   onEvent: z.custom<RouterConfig['onEvent']>((value) => typeof value === 'function', 'expected a function').optional(),
+  state: z.custom<RouterState>(isRouterState, 'expected what saveState() gave').optional(),
+  stateFile: z
+    .string()
+    .min(1)
+    .refine(hasFiles, 'there are no files here; keep what saveState() gives, and hand it over as state')
+    .optional(),
   system: z.custom<System>((value) => typeof value === 'object' && value !== null).optional(),
 });
 
@@ -413,6 +449,7 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
         },
         keepAliveMs: keepAlive,
         ...rest,
+        taskBy: rest.taskBy,
         targets,
       };
     },

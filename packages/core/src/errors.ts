@@ -7,6 +7,8 @@ export type RouterErrorCode =
   /** The request is wrong, and no target was asked. */
   | 'invalid-request'
   | 'unknown-route'
+  /** A score is for an answer that nobody remembers: its id is wrong, or it is older than a day. */
+  | 'unknown-answer'
   /** No target of the pool can express what the request asks for. */
   | 'no-capable-target'
   /** A vendor refused the request itself; `failure` has what it said. */

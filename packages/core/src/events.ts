@@ -90,6 +90,23 @@ export type RouterEvent =
       /** Of text that the caller had until then, in UTF-16 code units. */
       readonly deliveredCharacters: number;
     }
+  /** Somebody has said how good an answer was. */
+  | {
+      readonly type: 'feedback-received';
+      readonly atMs: number;
+      readonly requestId: string;
+      readonly route: string;
+      /** Who gave the answer. */
+      readonly target: string;
+      /** From 0, useless, to 1, as good as can be. */
+      readonly score: number;
+      /** Since the answer. */
+      readonly ageMs: number;
+      /** It takes the place of an earlier score of the same answer. */
+      readonly replaced: boolean;
+    }
+  /** What strategies have learned could not be read from its file, or written to it. The router goes on. */
+  | { readonly type: 'state-failed'; readonly atMs: number; readonly problem: string }
   | {
       readonly type: 'request-failed';
       readonly atMs: number;

@@ -62,9 +62,10 @@ export type { Explanation, Ranked } from './explanation.ts';
 export type { TargetGroup } from './group.ts';
 export type { TargetSpec } from './provider.ts';
 export type { Rank, RankContext } from './rank.ts';
-export type { CallOptions, ChatAnswer, EmbeddingAnswer, StreamOptions, TokenCount } from './route.ts';
+export type { CallOptions, ChatAnswer, EmbeddingAnswer, FeedbackReceipt, StreamOptions, TokenCount } from './route.ts';
 export { type ChatStream, createRouter, type ExplainOptions, type Router } from './router.ts';
 export type { System } from './run/system.ts';
+export type { Signal } from './signals.ts';
 export type {
   GroupSnapshot,
   LearnedWindowSnapshot,
@@ -73,5 +74,6 @@ export type {
   TargetName,
   TargetSnapshot,
 } from './snapshot.ts';
+export type { RouterState, RouteState } from './state.ts';
 export type { TargetOptions, Timeouts } from './target.ts';
 export type { Served } from './way.ts';

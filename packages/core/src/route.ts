@@ -1,3 +1,4 @@
+import type { AnswerBook, Answered } from './answers.ts';
 import type { CheckedRoute, CheckedTarget } from './config.ts';
 import { conversationOf, newAffinity } from './decide/affinity.ts';
 import { newAttempt } from './decide/attempt.ts';
@@ -33,8 +34,10 @@ import { type Answering, commit, type Leg, relayAnswer } from './run/recover.ts'
 import { ofSuccessor, type Resumed, resume } from './run/resume.ts';
 import { BrokeOff, openStream, relayStream } from './run/stream.ts';
 import type { System } from './run/system.ts';
+import { scoreBySignals } from './signals.ts';
 import { believed, described, nameOf, type RouteSnapshot, snapshotOf, type TargetName } from './snapshot.ts';
 import { spaceOf, unfitFor } from './space.ts';
+import type { RouteState } from './state.ts';
 import { brokenOff, givenUp, incapable, missing, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
 
 export interface CallOptions {
@@ -72,11 +75,23 @@ export type ChatAnswer = ChatResponse & { readonly served: Served };
 
 export type EmbeddingAnswer = EmbeddingResponse & { readonly served: Served };
 
+/** What became of a score. */
+export interface FeedbackReceipt {
+  readonly requestId: string;
+  readonly route: string;
+  /** Who gave the answer. */
+  readonly target: string;
+  readonly score: number;
+  /** It takes the place of an earlier score of the same answer. */
+  readonly replaced: boolean;
+}
+
 /** What the routes of a router share. */
 export interface Shared {
   readonly health: HealthBook;
   /** By name. */
   readonly spaces: ReadonlyMap<string, VectorSpace>;
+  readonly answers: AnswerBook;
 }
 
 /** A pool with its strategy, and the seven steps of a request through it. */
@@ -93,9 +108,18 @@ export class Route {
   /** Where its strategy assigns subjects to arms. */
   readonly #arms: Arms | undefined;
   readonly #experiment: ExperimentBook | undefined;
+  readonly #answers: AnswerBook;
 
-  constructor(route: CheckedRoute, { health, spaces }: Shared, system: System, emit: (event: RouterEvent) => void) {
+  /** `saved`: what its strategy has left in an earlier process. */
+  constructor(
+    route: CheckedRoute,
+    { health, spaces, answers }: Shared,
+    system: System,
+    emit: (event: RouterEvent) => void,
+    saved?: unknown,
+  ) {
     this.#route = route;
+    this.#answers = answers;
     this.#space = spaces.get(spaceOf(route) ?? '');
     this.#system = system;
     this.#pool = {
@@ -118,7 +142,12 @@ export class Route {
       affinity:
         route.affinityLifeMs === undefined ? undefined : newAffinity(route.targets.length, route.affinityLifeMs),
       scratch: newScratch(),
-      picker: route.strategy.forPool({ route: route.name, targets: route.targets.map(described), dice: system.dice }),
+      picker: route.strategy.forPool({
+        route: route.name,
+        targets: route.targets.map(described),
+        dice: system.dice,
+        saved,
+      }),
     };
     this.#arms = armsOf(route, this.#pool.picker);
     this.#experiment = experimentOf(route, this.#arms);
@@ -141,6 +170,8 @@ export class Route {
     const driven = await this.#drive(way, usageOf, ask);
     this.#completed(way, driven.flight);
     this.#experiment?.answered(way.requestId, driven.value);
+    const answered = this.#answered(way, driven.flight.attempt.target, driven.value.id);
+    this.#scoreBySignals(answered, request, driven.value);
     return { ...driven.value, served: servedBy(way, driven.flight.attempt, this.#system.nowMs()) };
   }
 
@@ -149,6 +180,7 @@ export class Route {
     await this.#rank(way);
     const driven = await this.#drive(way, usageOfEmbedding, this.#embedding(request));
     this.#completed(way, driven.flight);
+    this.#answered(way, driven.flight.attempt.target);
     return { ...driven.value, served: servedBy(way, driven.flight.attempt, this.#system.nowMs()) };
   }
 
@@ -158,7 +190,10 @@ export class Route {
     const answering = this.#answering(way, request, options);
     const committed = await commit(answering);
     const served = servedBy(way, committed.leg.attempt, this.#system.nowMs());
-    return { served, events: this.#measured(way, relayAnswer(committed, answering)) };
+    const start = committed.leg.opened.held.find((event) => event.type === 'start');
+    const answered = this.#answered(way, committed.leg.attempt.target, start?.id);
+    const events = this.#measured(way, relayAnswer(committed, answering));
+    return { served, events: this.#route.signals.length === 0 ? events : this.#scored(answered, request, events) };
   }
 
   /** How many tokens a prompt comes to: as the vendor counts them who would be asked now, else as an estimate. */
@@ -190,6 +225,42 @@ export class Route {
 
   get keepAliveMs(): number | undefined {
     return this.#route.keepAliveMs;
+  }
+
+  /** Somebody says how good an answer was; of two scores the later counts. */
+  feedback(answered: Answered, score: number): FeedbackReceipt {
+    const atMs = this.#system.nowMs();
+    const { requestId, route } = answered;
+    const target = targetAt(this.#route, answered.target).id;
+    const replaced = answered.scored?.isAutomatic === false;
+    this.#learn(answered, { score, isAutomatic: false }, atMs);
+    this.#emit({
+      type: 'feedback-received',
+      atMs,
+      requestId,
+      route,
+      target,
+      score,
+      ageMs: atMs - answered.atMs,
+      replaced,
+    });
+    return { requestId, route, target, score, replaced };
+  }
+
+  /** What its strategy wants kept for the next process, if anything. */
+  save(): RouteState | undefined {
+    try {
+      const saved = this.#pool.picker.save?.();
+      return saved === undefined ? undefined : { strategy: this.#route.strategy.name, saved };
+    } catch {
+      // A strategy of the user's own; what it has not kept costs nobody an answer.
+      return undefined;
+    }
+  }
+
+  /** Whether its strategy has anything to keep. */
+  get keeps(): boolean {
+    return this.#pool.picker.save !== undefined;
   }
 
   snapshot(): RouteSnapshot {
@@ -286,7 +357,7 @@ export class Route {
       size: sizeOf(inputTokens),
       need,
       subject,
-      task: undefined,
+      task: taskOf(this.#route, request),
       conversation: this.#conversationOf(request, subject, startedAtMs),
       order: undefined,
       reasoning,
@@ -401,6 +472,7 @@ export class Route {
       },
       resumed: ({ from, to, mode }, deliveredCharacters) => {
         const { attempts: _, tookMs: __, ...names } = this.#tally(way);
+        this.#handOver(way, to, mode);
         this.#emit({ type: 'request-resumed', ...names, from, to, mode, deliveredCharacters });
       },
     };
@@ -505,6 +577,64 @@ export class Route {
       // Said below.
     }
     return { kind: 'broken', message: `${vendor} failed in a way that its provider cannot explain` };
+  }
+
+  /** Somebody may say of it later how good it was. */
+  #answered({ requestId, course }: Way, target: number, id = ''): Answered {
+    const { name: route } = this.#route;
+    const answered: Answered = {
+      requestId,
+      route,
+      target,
+      task: course.task,
+      atMs: this.#system.nowMs(),
+      scored: undefined,
+      isMixed: false,
+    };
+    this.#answers.note(requestId, answered);
+    if (id !== '') this.#answers.note(id, answered);
+    return answered;
+  }
+
+  /** Another target goes on: of an answer that begins anew it gets the score; what two have written says nothing of either. */
+  #handOver({ requestId }: Way, to: string, mode: 'continue' | 'restart'): void {
+    const answered = this.#answers.find(requestId, this.#system.nowMs());
+    if (answered === undefined) return;
+    if (mode === 'continue' || answered.scored !== undefined) answered.isMixed = true;
+    answered.target = this.#route.targets.findIndex(({ id }) => id === to);
+  }
+
+  /** Hands a stream on, and scores what has come together at its end. */
+  async *#scored(
+    answered: Answered,
+    request: ChatRequest,
+    events: AsyncIterable<ChatEvent>,
+  ): AsyncGenerator<ChatEvent, void> {
+    const whole = newWhole();
+    for await (const event of events) {
+      // The words are enough, and bytes are dear to read.
+      addEvent(whole, { ...event, bytes: undefined } as unknown as ChatEvent);
+      yield event;
+    }
+    if (whole.finishReason !== undefined) this.#scoreBySignals(answered, request, responseOf(whole));
+  }
+
+  #scoreBySignals(answered: Answered, request: ChatRequest, response: ChatResponse): void {
+    const { signals } = this.#route;
+    if (signals.length === 0 || answered.scored !== undefined) return;
+    const score = scoreBySignals(signals, askedOf(request, targetAt(this.#route, answered.target)), response);
+    if (score !== undefined) this.#learn(answered, { score, isAutomatic: true }, this.#system.nowMs());
+  }
+
+  #learn(answered: Answered, scored: NonNullable<Answered['scored']>, nowMs: number): void {
+    const { target, task, atMs, scored: replaces } = answered;
+    answered.scored = scored;
+    if (answered.isMixed) return;
+    try {
+      this.#pool.picker.feedback?.({ target, ...scored, replaces, task, ageMs: nowMs - atMs, nowMs });
+    } catch {
+      // A strategy of the user's own; what it has not learned costs nobody an answer.
+    }
   }
 
   /** Says so where the whole answer is there; it may be there although its caller has left. */
@@ -615,6 +745,21 @@ const demandsOfEmbedding = ({ targets }: CheckedRoute, request: EmbeddingRequest
     inputTokens,
     need: needOf(inputTokens, { maxOutputTokens: 0 }),
   };
+};
+
+/** Names of tasks are kept with what is learned of them. */
+const LONGEST_TASK = 100;
+
+/** The user's own function, which may throw; what it names is a name or nothing. */
+const taskOf = ({ taskBy }: CheckedRoute, request: Course['request']): string | undefined => {
+  // A probe is nobody's work.
+  if (taskBy === undefined || isEmbedding(request) || request === SMALL_TALK) return undefined;
+  try {
+    const task: unknown = taskBy(request);
+    return typeof task === 'string' && task !== '' && task.length <= LONGEST_TASK ? task : undefined;
+  } catch {
+    return undefined;
+  }
 };
 
 /** A request that asks for nothing is a mistake. */

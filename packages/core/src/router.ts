@@ -1,3 +1,4 @@
+import { AnswerBook } from './answers.ts';
 import { checkConfig, type RouterConfig } from './config.ts';
 import type { EmbeddingRequest } from './decide/embedding.ts';
 import { HealthBook } from './decide/health/health.ts';
@@ -11,13 +12,16 @@ import {
   type CallOptions,
   type ChatAnswer,
   type EmbeddingAnswer,
+  type FeedbackReceipt,
   Route,
   type StreamOptions,
   type TokenCount,
 } from './route.ts';
-import { realSystem } from './run/system.ts';
+import { StateFile } from './run/state-file.ts';
+import { realSystem, type System } from './run/system.ts';
 import type { RouteSnapshot } from './snapshot.ts';
 import { spacesOf } from './space.ts';
+import { isRouterState, type RouterState, savedFor } from './state.ts';
 import type { Served } from './way.ts';
 
 /** Takes requests, picks targets, and falls back. Made by `createRouter`; used through an adapter, or directly. */
@@ -48,6 +52,16 @@ export interface Router {
    * @throws RouterError when there is no such route, or the caller has left.
    */
   countTokens(route: string, request: ChatRequest, options?: Pick<CallOptions, 'signal'>): Promise<TokenCount>;
+  /**
+   * Says how good an answer was, from 0, useless, to 1, as good as can be. The id is that of the request
+   * (`served.requestId`), or the answer's own (`id`), for a day, of the newest 50 000 at most. A second score of one answer
+   * takes the place of the first. With `route`, the answer has to be that route's.
+   *
+   * @throws RouterError `unknown-answer` when nobody remembers the answer, `invalid-request` when the score is none.
+   */
+  feedback(id: string, score: number, options?: { readonly route?: string | undefined }): FeedbackReceipt;
+  /** What the strategies have learned, as small JSON: hand it to the next router as `state`. */
+  saveState(): RouterState;
   /** What the router knows now, without secrets: by route, the targets in pool order. */
   snapshot(): readonly RouteSnapshot[];
   /**
@@ -88,9 +102,17 @@ export const createRouter = (config: RouterConfig): Router => {
   const { routes: checked, health: settings } = checkConfig(config);
   const system = config.system ?? realSystem;
   const health = new HealthBook(settings);
-  const spaces = spacesOf(checked);
-  const routes = new Map(
-    checked.map((route) => [route.name, new Route(route, { health, spaces }, system, emitter(config))]),
+  const shared = { health, spaces: spacesOf(checked), answers: new AnswerBook() };
+  const emit = emitter(config);
+  const file = stateFile(config.stateFile, system, emit, () => stateOf(routes));
+  const state = file?.read() ?? config.state;
+  const hear = (event: RouterEvent): void => {
+    emit(event);
+    if (file !== undefined && LEARNING.has(event.type) && 'route' in event && routes.get(event.route)?.keeps)
+      file.changed();
+  };
+  const routes: ReadonlyMap<string, Route> = new Map(
+    checked.map((route) => [route.name, new Route(route, shared, system, hear, savedFor(state, route))]),
   );
 
   const find = (name: string): Route => {
@@ -141,10 +163,55 @@ export const createRouter = (config: RouterConfig): Router => {
       };
     },
     countTokens: async (route, request, options = {}) => find(route).countTokens(request, options),
+    feedback(id, score, { route } = {}) {
+      if (typeof id !== 'string' || id === '')
+        throw new RouterError('invalid-request', 'id: expected the id of an answer');
+      if (!(typeof score === 'number' && score >= 0 && score <= 1)) {
+        throw new RouterError('invalid-request', 'score: expected a number from 0 to 1');
+      }
+      if (route !== undefined) find(route);
+      const answered = shared.answers.find(id, system.nowMs());
+      if (answered !== undefined && (route ?? answered.route) === answered.route)
+        return find(answered.route).feedback(answered, score);
+      const where = route === undefined ? 'No answer' : `No answer of route '${route}'`;
+      throw new RouterError(
+        'unknown-answer',
+        `${where} with this id is remembered: it is not one of this process, or older than a day.`,
+      );
+    },
+    saveState: () => stateOf(routes),
     snapshot: () => [...routes.values()].map((route) => route.snapshot()),
     explain: (route, request, { stream = false, ...options } = {}) => find(route).explain(request, stream, options),
     experiment: (route) => find(route).experiment(),
   };
+};
+
+const stateOf = (routes: ReadonlyMap<string, Route>): RouterState => ({
+  version: 1,
+  routes: Object.fromEntries(
+    [...routes].flatMap(([name, route]) => {
+      const state = route.save();
+      return state === undefined ? [] : [[name, state]];
+    }),
+  ),
+});
+
+/** After these a strategy may know more than before. */
+const LEARNING: ReadonlySet<RouterEvent['type']> = new Set([
+  'feedback-received',
+  'request-completed',
+  'request-failed',
+]);
+
+const stateFile = (
+  path: string | undefined,
+  system: System,
+  emit: (event: RouterEvent) => void,
+  current: () => RouterState,
+): StateFile<RouterState> | undefined => {
+  if (path === undefined) return undefined;
+  const onProblem = (problem: string): void => emit({ type: 'state-failed', atMs: system.nowMs(), problem });
+  return new StateFile({ path, system, current, onProblem, isState: isRouterState });
 };
 
 /** A hook that throws must not cost anybody an answer. */

@@ -25,6 +25,10 @@ const router: Router = {
   stream: () => {
     throw new Error('not asked for here');
   },
+  feedback: () => {
+    throw new Error('not asked for here');
+  },
+  saveState: () => ({ version: 1, routes: {} }),
   snapshot: () => [],
   countTokens: () => {
     throw new Error('nobody counts');

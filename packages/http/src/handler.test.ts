@@ -9,8 +9,10 @@ import {
   type EmbeddingRequest,
   type ExperimentReadout,
   type Explanation,
+  type FeedbackReceipt,
   type Router,
   RouterError,
+  type RouterState,
   type RouteSnapshot,
   type Served,
   type TargetSnapshot,
@@ -88,6 +90,18 @@ class FakeRouter implements Router {
   async countTokens(name: string, request: ChatRequest): Promise<TokenCount> {
     this.asked.push({ route: name, request, options: {} });
     return { inputTokens: 12, countedBy: this.counts ? SERVED.target : undefined };
+  }
+
+  readonly scores: { id: string; score: number; route: string | undefined }[] = [];
+
+  feedback(id: string, score: number, { route }: { readonly route?: string | undefined } = {}): FeedbackReceipt {
+    if (id === 'sw-2') throw new RouterError('unknown-answer', 'No answer with this id is remembered.');
+    this.scores.push({ id, score, route });
+    return { requestId: id, route: 'chat', target: 'acme/m', score, replaced: false };
+  }
+
+  saveState(): RouterState {
+    return { version: 1, routes: {} };
   }
 
   snapshot(): readonly RouteSnapshot[] {
@@ -738,6 +752,52 @@ test('a header names the arm that the request was assigned to, beside the target
   router.answer = async () => ({ ...ANSWER, served: { ...SERVED, assigned: 'acme/other' } });
   const { headers } = (await createHandler(router)(post(CHAT))) as Response;
   expect([headers.get('x-switchyard-target'), headers.get('x-switchyard-assigned')]).toEqual(['acme/m', 'acme/other']);
+});
+
+describe('feedback', () => {
+  const path = '/llm/chat/feedback';
+  const scoring = (body: unknown): Request => post(path, {}, { body: JSON.stringify(body) });
+
+  test('says how good an answer was, and gets a receipt', async () => {
+    const router = new FakeRouter();
+    const response = await ask(router, scoring({ id: 'sw-1', score: 0.5 }));
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({
+      requestId: 'sw-1',
+      route: 'chat',
+      target: 'acme/m',
+      score: 0.5,
+      replaced: false,
+    });
+    expect(router.scores).toEqual([{ id: 'sw-1', score: 0.5, route: 'chat' }]);
+  });
+
+  test.each([
+    ['no object', [], 400, 'body: expected an object, and got an array'],
+    ['no id', { score: 1 }, 400, 'id: expected a text, and got nothing'],
+    ['an id that is no text', { id: 7, score: 1 }, 400, 'id: expected a text, and got number'],
+    ['no score', { id: 'sw-1' }, 400, 'score: expected a number, and got nothing'],
+    ['a score that is no number', { id: 'sw-1', score: '1' }, 400, 'score: expected a number, and got string'],
+    ['a field that nobody knows', { id: 'sw-1', score: 1, comment: 'nice' }, 400, 'comment: unknown field'],
+    ['an id that nobody remembers', { id: 'sw-2', score: 1 }, 404, 'No answer with this id is remembered.'],
+  ])('with %s is refused in the words of OpenAI', async (_, body, status, message) => {
+    const router = new FakeRouter();
+    const response = await ask(router, scoring(body));
+    expect(response.status).toBe(status);
+    expect(await response.json()).toMatchObject({ error: { message, type: 'invalid_request_error' } });
+    expect(router.scores).toEqual([]);
+  });
+
+  test('is guarded as the model routes are, and takes POST alone', async () => {
+    const router = new FakeRouter();
+    const refused = await ask(router, scoring({ id: 'sw-1', score: 1 }), { authorize: () => false });
+    expect(refused.status).toBe(401);
+    expect(router.scores).toEqual([]);
+    const got = await ask(router, new Request(ORIGIN + path));
+    expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
+    expect(createHandler(router).serves('/llm/v1/feedback')).toBe(false);
+    expect(createHandler(router).serves('/llm/feedback')).toBe(false);
+  });
 });
 
 describe('explain', () => {

@@ -9,7 +9,7 @@ import { responses } from './formats/responses.ts';
 import { countHeaders, requestHeaders, servedHeaders } from './headers.ts';
 import { Heartbeat, KEEP_ALIVE, openedWithin, printLate } from './keep-alive.ts';
 import { answerModels, formatOfModels, type ModelsEndpoint, matchModels } from './models.ts';
-import { isObject } from './read.ts';
+import { isObject, number, object, string } from './read.ts';
 
 export interface HandlerOptions {
   /** The path that the router is mounted at. Default: `/llm`. */
@@ -72,6 +72,10 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
         );
       case 'experiment':
         return (await refusal(request, authorize, chatCompletions)) ?? Response.json(router.experiment(endpoint.route));
+      case 'feedback':
+        return (
+          (await refusal(request, authorize, chatCompletions)) ?? (await feedback(router, request, endpoint, bodyLimit))
+        );
       case 'embeddings':
         return (
           (await refusal(request, authorize, formatOf(endpoint, request))) ??
@@ -114,10 +118,10 @@ interface RoutedEndpoint {
 }
 
 /** What is asked for with a body. */
-const POSTED: ReadonlySet<Endpoint['type']> = new Set(['chat', 'count', 'embeddings', 'explain']);
+const POSTED: ReadonlySet<Endpoint['type']> = new Set(['chat', 'count', 'embeddings', 'explain', 'feedback']);
 
 interface NamedEndpoint {
-  readonly type: 'explain' | 'experiment';
+  readonly type: 'explain' | 'experiment' | 'feedback';
   readonly route: string;
 }
 
@@ -149,7 +153,7 @@ const pathUnder = (base: string, url: string): string | undefined => {
 const match = (path: string): Endpoint | undefined => {
   if (path === '/routes') return { type: 'routes' };
   if (path === '/health') return { type: 'health' };
-  const [, asked, about] = /^\/(?!v1\/)([^/.][^/]*)\/(explain|experiment)$/.exec(path) ?? [];
+  const [, asked, about] = /^\/(?!v1\/)([^/.][^/]*)\/(explain|experiment|feedback)$/.exec(path) ?? [];
   if (asked !== undefined) return { type: about as NamedEndpoint['type'], route: asked };
   // Glide's own format has no version in its path, and is asked for by a route alone.
   const [, routed] = /^\/(?!v1\/)([^/.][^/]*)\/chat$/.exec(path) ?? [];
@@ -225,6 +229,19 @@ const explain = async (
     return Response.json(router.explain(route, parseEmbeddings(body).request, { httpRequest: request }));
   const { request: asked, stream } = chatCompletions.parse(body, request.headers);
   return Response.json(router.explain(route, asked, { stream, httpRequest: request }));
+};
+
+/** A score for an answer, by its id: `{ "id": "sw-0c1f2a9be774", "score": 1 }`. */
+const feedback = async (
+  router: Router,
+  request: Request,
+  { route }: NamedEndpoint,
+  bodyLimit: number,
+): Promise<Response> => {
+  const body = object(await readJson(request, bodyLimit), 'body');
+  const unknown = Object.keys(body).find((name) => name !== 'id' && name !== 'score');
+  if (unknown !== undefined) throw new RouterError('invalid-request', `${unknown}: unknown field`);
+  return Response.json(router.feedback(string(body.id, 'id'), number(body.score, 'score'), { route }));
 };
 
 const streamed = async (

@@ -521,6 +521,7 @@ describe('an error', () => {
     ['invalid-config',     500, 'server_error',          undefined],
     ['invalid-request',    400, 'invalid_request_error', undefined],
     ['unknown-route',      404, 'invalid_request_error', undefined],
+    ['unknown-answer',     404, 'invalid_request_error', undefined],
     ['no-capable-target',  400, 'invalid_request_error', undefined],
     ['request-refused',    400, 'invalid_request_error', undefined],
     ['all-targets-failed', 503, 'upstream_error',        2],

@@ -466,6 +466,7 @@ const STATUS: Readonly<Record<RouterErrorCode, { readonly status: number; readon
   'invalid-config':     { status: 500, type: 'server_error' },
   'invalid-request':    { status: 400, type: 'invalid_request_error' },
   'unknown-route':      { status: 404, type: 'invalid_request_error' },
+  'unknown-answer':     { status: 404, type: 'invalid_request_error' },
   'no-capable-target':  { status: 400, type: 'invalid_request_error' },
   'request-refused':    { status: 400, type: 'invalid_request_error' },
   'all-targets-failed': { status: 503, type: 'upstream_error' },

@@ -431,6 +431,7 @@ describe('an error', () => {
     'invalid-config': [500, 'unknown_error'],
     'invalid-request': [400, 'payload_parse_error'],
     'unknown-route': [404, 'router_not_found'],
+    'unknown-answer': [404, 'payload_parse_error'],
     'no-capable-target': [400, 'no_model_configured'],
     'request-refused': [400, 'request_refused'],
     'all-targets-failed': [503, 'all_models_unavailable'],

@@ -280,6 +280,7 @@ const ERRORS: Readonly<Record<RouterErrorCode, { readonly status: number; readon
   'invalid-config':     { status: 500, name: 'unknown_error' },
   'invalid-request':    { status: 400, name: 'payload_parse_error' },
   'unknown-route':      { status: 404, name: 'router_not_found' },
+  'unknown-answer':     { status: 404, name: 'payload_parse_error' },
   'no-capable-target':  { status: 400, name: 'no_model_configured' },
   'request-refused':    { status: 400, name: 'request_refused' },
   'all-targets-failed': { status: 503, name: 'all_models_unavailable' },

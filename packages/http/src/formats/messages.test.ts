@@ -837,6 +837,7 @@ describe('an error', () => {
     ['invalid-config',     500, 'api_error',             undefined],
     ['invalid-request',    400, 'invalid_request_error', undefined],
     ['unknown-route',      404, 'not_found_error',       undefined],
+    ['unknown-answer',     404, 'not_found_error',       undefined],
     ['no-capable-target',  400, 'invalid_request_error', undefined],
     ['request-refused',    400, 'invalid_request_error', undefined],
     ['all-targets-failed', 503, 'overloaded_error',      2],

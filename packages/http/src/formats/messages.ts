@@ -759,6 +759,7 @@ const STATUS: Readonly<Record<RouterErrorCode, number>> = {
   'invalid-config':     500,
   'invalid-request':    400,
   'unknown-route':      404,
+  'unknown-answer':     404,
   'no-capable-target':  400,
   'request-refused':    400,
   'all-targets-failed': 503,

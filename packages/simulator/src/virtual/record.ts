@@ -78,6 +78,8 @@ export class Recorder {
       }
       case 'request-completed':
       case 'strategy-failed':
+      case 'feedback-received':
+      case 'state-failed':
       case 'request-resumed':
         // Its attempts say it all.
         break;

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { AnswerBook, type Answered } from './answers.ts';
+
+const answerAt = (atMs: number): Answered => ({
+  requestId: `sw-${atMs}`,
+  route: 'chat',
+  target: 0,
+  task: undefined,
+  atMs,
+  scored: undefined,
+  isMixed: false,
+});
+
+test('of more ids than it keeps, the newest are known', () => {
+  const book = new AnswerBook(3);
+  for (let i = 0; i < 8; i++) book.note(`id-${i}`, answerAt(i));
+  expect(Array.from({ length: 8 }, (_, i) => book.find(`id-${i}`, 8)?.atMs)).toEqual([
+    ...new Array(5).fill(undefined),
+    5,
+    6,
+    7,
+  ]);
+});
+
+test('an id that comes again means the last answer, and pushes nobody out', () => {
+  const book = new AnswerBook(2);
+  book.note('a', answerAt(1));
+  for (let i = 2; i < 9; i++) book.note('same', answerAt(i));
+  expect(book.find('a', 9)?.atMs).toBe(1);
+  expect(book.find('same', 9)?.atMs).toBe(8);
+});
+
+test('an answer is known for a day', () => {
+  const book = new AnswerBook();
+  book.note('a', answerAt(0));
+  expect(book.find('a', 86_400_000)).toBeDefined();
+  expect(book.find('a', 86_400_001)).toBeUndefined();
+});
