@@ -13,6 +13,8 @@ export type { AttemptRecord, RequestRecord, TargetRecord } from './record.ts';
 export { type Rehearsal, rehearse } from './rehearse.ts';
 export type { Scenario } from './scenario.ts';
 export { SCENARIOS } from './scenarios/index.ts';
+export { compareScores, SCORED_STRATEGIES, type ScoredResult } from './scores/compare.ts';
+export { SCORED_STORIES, type ScoredStory } from './scores/story.ts';
 export { type Slice, seriesOf } from './series.ts';
 export type { Span, Waits } from './span.ts';
 export type { TargetMeasures } from './target-measures.ts';

@@ -9,12 +9,16 @@ import { parseScenario } from './parse.ts';
 import { rehearse } from './rehearse.ts';
 import { barsTable, scenarioTable, targetLog } from './report.ts';
 import { SCENARIOS } from './scenarios/index.ts';
+import { regretChart } from './scores/chart.ts';
+import { compareScores, scoredRows } from './scores/compare.ts';
 import { seriesOf } from './series.ts';
+import { table } from './table.ts';
 
 const USAGE = `Plays the outages of a pool in virtual time, with the router itself in the middle.
 
   simulate <scenario>   a name from below, a JSON file, or a module whose default export is a scenario
   simulate --bars       every bar, measured: exit code 1 when one does not hold
+  simulate --scores     strategies that learn from scores, by what they cost in good answers
 
   --seeds <n>           runs of each kind, seeded 1 to n; default 3, for the bars 15, and 3 of what is only compared with
   --seed <n>            this seed alone, and a log of what the router made of its targets
@@ -32,6 +36,7 @@ const { values, positionals } = parseArgs({
   allowNegative: true,
   options: {
     bars: { type: 'boolean' },
+    scores: { type: 'boolean' },
     seeds: { type: 'string' },
     seed: { type: 'string' },
     rate: { type: 'string' },
@@ -87,9 +92,19 @@ const play = async (nameOrPath: string): Promise<void> => {
   if (!values.json) console.log(`\nThe first run as a picture: ${file}`);
 };
 
+const scores = async (): Promise<void> => {
+  const results = await compareScores(Number(values.seeds ?? 15));
+  console.log(values.json ? JSON.stringify(results, null, 2) : table(scoredRows(results)));
+  const file = values.chart ?? 'rehearsal-scores.svg';
+  const changed = results.filter(({ story }) => story === 'changed');
+  writeFileSync(file, regretChart('good answers lost against an oracle, as the story goes on: changed', changed));
+  if (!values.json) console.log(`\nHow it grows where the best changes: ${file}`);
+};
+
 const [scenario] = positionals;
 try {
   if (values.bars) await bars();
+  else if (values.scores) await scores();
   else if (scenario !== undefined) await play(scenario);
   else console.log(USAGE);
 } catch (error) {
