@@ -1,7 +1,8 @@
 import { once } from 'node:events';
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, Server } from 'node:net';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { serve } from '@hono/node-server';
 import { createRouter } from '@switchyard/core';
@@ -335,6 +336,26 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     expect((await router.chat('chat', hello)).served.target.id).toBe('second-key');
     simulator.vendors.openai.heal();
   },
+  'best-performance.ts': async () => {
+    // The file that it names is of the folder that it runs in.
+    const cwd = process.cwd();
+    const folder = mkdtempSync(join(tmpdir(), 'switchyard-'));
+    process.chdir(folder);
+    try {
+      const { router } = await import('./snippets/best-performance.ts');
+      const { served } = await router.chat('chat', hello);
+      expect(router.feedback(served.requestId, 1)).toMatchObject({ target: served.target.id, replaced: false });
+      await vi.waitFor(() => expect(readdirSync(folder)).toEqual(['learned.json']), 5_000);
+    } finally {
+      process.chdir(cwd);
+      rmSync(folder, { recursive: true });
+    }
+  },
+  'feedback.ts': async () => {
+    printed.length = 0;
+    await import('./snippets/feedback.ts');
+    expect(printed).toEqual([expect.stringMatching(/^\S+ has learned$/)]);
+  },
   'round-robin.ts': async () => {
     const { router } = await import('./snippets/round-robin.ts');
     const served: string[] = [];
@@ -461,7 +482,7 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly check: (match: read
       expect(Object.keys(json('package.json').scripts ?? {})).toContain(script);
       const known = globSync('packages/simulator/src/virtual/{main,scenarios/*}.ts', { cwd: ROOT });
       const sources = known.map((path) => readFileSync(join(ROOT, path), 'utf8')).join('\n');
-      expect(sources).toContain(what === '--bars' ? 'simulate --bars' : `'${what}'`);
+      expect(sources).toContain(what?.startsWith('--') ? `simulate ${what}` : `'${what}'`);
     },
   },
   {
