@@ -293,9 +293,21 @@ describe('the read-out', () => {
     const book = experimentOf(route, arms);
     for (let i = 0; i < 600; i++) book?.enter(`sw-${i}`, `user-${i}`, assigned[i % 2] ?? '');
     // Hours later, half of them, in another order, and one that nobody knows.
-    for (let i = 598; i >= 0; i -= 4) book?.scored(`sw-${i}`, world.dice() * 0.5);
-    for (let i = 599; i >= 0; i -= 4) book?.scored(`sw-${i}`, world.dice() * 0.5 + 0.5);
-    book?.scored('sw-unknown', 1);
+    const score = (requestId: string, score: number, replaced = false): void =>
+      book?.hear({
+        type: 'feedback-received',
+        atMs: 0,
+        requestId,
+        route: 'chat',
+        target: 't0/m',
+        score,
+        ageMs: 3_600_000,
+        replaced,
+      });
+    for (let i = 598; i >= 0; i -= 4) score(`sw-${i}`, world.dice() * 0.5);
+    for (let i = 599; i >= 0; i -= 4) score(`sw-${i}`, world.dice() * 0.5 + 0.5);
+    score('sw-unknown', 1);
+    score('sw-598', 1, true);
     const readout = book?.readOut();
     expect(readout?.arms.map(({ subjects, measuredSubjects }) => [subjects, measuredSubjects])).toEqual([
       [300, 150],
@@ -304,6 +316,18 @@ describe('the read-out', () => {
     expect(readout?.says).toMatch(
       /^t1\/m scores 0\.\d+ higher than t0\/m \(between 0\.\d+ and 0\.\d+\)\. This may be read at any time: p < 0\.001\.$/,
     );
+  });
+
+  test('hears of the scores that the router is given', async () => {
+    const setting = pair({ experiment: { metric: 'feedback' } });
+    const { router } = setting;
+    for (const subject of subjects(20)) {
+      const { served } = await setting.world.run(router.chat('chat', hello, { subject }));
+      router.feedback(served.requestId, 0.5);
+    }
+    const { arms } = router.experiment('chat');
+    expect(arms.map(({ measuredSubjects, subjects }) => measuredSubjects - subjects)).toEqual([0, 0]);
+    expect(arms.reduce((sum, { measuredSubjects }) => sum + measuredSubjects, 0)).toBe(20);
   });
 
   test('is not to be trusted where subjects are not split as the weights say', async () => {

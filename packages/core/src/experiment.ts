@@ -160,6 +160,9 @@ export class ExperimentBook {
       if (this.#metric === 'latency') this.#note(entry, Math.log(Math.max(event.tookMs, LEAST_MS)));
     } else if (event.type === 'request-completed') {
       if (this.#metric === 'cost') this.#note(entry, this.#usdOf(event));
+    } else if (event.type === 'feedback-received') {
+      // A later score of the same answer would count as one more request of its subject.
+      if (this.#metric === 'feedback' && !event.replaced) this.#note(entry, event.score);
     } else if (event.type === 'request-failed') arm.failed += 1;
   }
 
@@ -174,12 +177,6 @@ export class ExperimentBook {
       // The function is the user's own; what it has not measured is counted as that.
     }
     this.#note(entry, value);
-  }
-
-  /** Somebody says how good an answer was, 0 to 1. */
-  scored(requestId: string, score: number): void {
-    const entry = this.#requests.get(requestId);
-    if (entry !== undefined && this.#metric === 'feedback') this.#note(entry, score);
   }
 
   readOut(): ExperimentReadout {
