@@ -3,6 +3,7 @@ import { hedgeBudget, newFailureRate, newLastResorts } from '../../packages/core
 import type { Course } from '../../packages/core/src/decide/course.ts';
 import type { Dice } from '../../packages/core/src/decide/dice.ts';
 import type { Failure } from '../../packages/core/src/decide/failure.ts';
+import { newHabits } from '../../packages/core/src/decide/habits.ts';
 import type { Standing } from '../../packages/core/src/decide/health/breaker.ts';
 import { conditionOf, HealthBook, type TargetHealth } from '../../packages/core/src/decide/health/health.ts';
 import {
@@ -15,8 +16,11 @@ import {
 } from '../../packages/core/src/decide/health/observe.ts';
 import { termsFor } from '../../packages/core/src/decide/plan.ts';
 import { type Member, newScratch, type Pool } from '../../packages/core/src/decide/pool.ts';
+import type { TargetPrice } from '../../packages/core/src/decide/price.ts';
 import type { ChatRequest } from '../../packages/core/src/decide/request.ts';
+import { newSpending } from '../../packages/core/src/decide/spending.ts';
 import { bestPerformance } from '../../packages/core/src/decide/strategies/best-performance.ts';
+import { leastCost } from '../../packages/core/src/decide/strategies/least-cost.ts';
 import { priority } from '../../packages/core/src/decide/strategies/priority.ts';
 import { weightedRoundRobin } from '../../packages/core/src/decide/strategies/weighted-round-robin.ts';
 import type { Strategy, StrategyTarget } from '../../packages/core/src/decide/strategy.ts';
@@ -42,6 +46,7 @@ const scored = (strategy: Strategy): Strategy => ({
 export const STRATEGIES: readonly Strategy[] = [
   priority(),
   weightedRoundRobin(),
+  leastCost(),
   scored(bestPerformance({ maturity: 0 })),
   inGroups(priority, weightedRoundRobin),
 ];
@@ -98,9 +103,11 @@ const describedAt = (i: number): StrategyTarget => ({
   vendor: `vendor-${i % 2}`,
   model: `model-${i}`,
   weight: 1 + (i % 3),
-  price: { inputUsdPerMTok: 1 + (i % 4), outputUsdPerMTok: 4 + (i % 5) },
+  price: priceOf(i),
   contextWindow: undefined,
 });
+
+const priceOf = (i: number): TargetPrice => ({ inputUsdPerMTok: 1 + (i % 4), outputUsdPerMTok: 4 + (i % 5) });
 
 /** As the router makes it. Two vendors share the targets, so that each target has others that may fall with it. */
 export const poolOf = (strategy: Strategy, size: number, dice: Dice): Pool => {
@@ -119,12 +126,16 @@ export const poolOf = (strategy: Strategy, size: number, dice: Dice): Pool => {
         contextWindow: undefined,
         timeoutsMs: { connect: 2_000, firstContent: undefined, answer: undefined, idle: undefined, total: 600_000 },
         reasoning: false,
+        price: priceOf(i),
+        spending: newSpending({ usd: 1_000, perMs: 86_400_000, per: '1d' }),
       }),
     ),
     hedging: true,
     hedges: hedgeBudget(),
     failureRate: newFailureRate(),
     lastResorts: newLastResorts(),
+    spending: newSpending(undefined),
+    habits: newHabits(size),
     scratch: newScratch(),
     retry: { passes: 0, minDelayMs: 500, maxDelayMs: 8_000, multiplier: 2, jitter: 0.5 },
     picker: strategy.forPool({ route: 'bench', targets: indices.map(describedAt), dice }),

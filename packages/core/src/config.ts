@@ -8,7 +8,9 @@ import type { Recovery } from './decide/recovery.ts';
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
 import type { Supports } from './decide/requirements.ts';
 import type { RetryPolicy } from './decide/retry.ts';
+import type { SpendingCap } from './decide/spending.ts';
 import { bestPerformance } from './decide/strategies/best-performance.ts';
+import { leastCost } from './decide/strategies/least-cost.ts';
 import { priority } from './decide/strategies/priority.ts';
 import { ranked } from './decide/strategies/ranked.ts';
 import { roundRobin } from './decide/strategies/round-robin.ts';
@@ -18,6 +20,7 @@ import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { ExperimentConfig, ExperimentMetric } from './experiment.ts';
 import type { TargetGroup } from './group.ts';
+import { listPrice } from './prices.ts';
 import type { Provider, TargetSpec } from './provider.ts';
 import type { Rank } from './rank.ts';
 import { hasFiles } from './run/state-file.ts';
@@ -25,6 +28,7 @@ import type { System } from './run/system.ts';
 import { SIGNALS, type Signal } from './signals.ts';
 import { checkSpaces } from './space.ts';
 import { isRouterState, type RouterState } from './state.ts';
+import type { SpendingBudget } from './target.ts';
 
 /** What `createRouter` takes. Every key that is not named here is an error, with its path. */
 export interface RouterConfig {
@@ -132,6 +136,11 @@ export interface RouteConfig {
    * scores, where few people give any; a score that somebody gives takes its place. Default: none.
    */
   readonly signals?: readonly Signal[];
+  /**
+   * The most that is spent on all of the route, failed attempts included; every target needs a price then. A route that has
+   * spent it answers with an error, `budget-spent`. Default: no limit.
+   */
+  readonly budget?: SpendingBudget;
 }
 
 /**
@@ -152,13 +161,14 @@ export interface RetryConfig {
   readonly jitter?: number;
 }
 
-export type StrategyName = 'priority' | 'round-robin' | 'weighted-round-robin' | 'best-performance';
+export type StrategyName = 'priority' | 'round-robin' | 'weighted-round-robin' | 'least-cost' | 'best-performance';
 
 const STRATEGIES: Readonly<Record<StrategyName, () => Strategy>> = {
   priority,
   'round-robin': roundRobin,
   'weighted-round-robin': weightedRoundRobin,
   'best-performance': bestPerformance,
+  'least-cost': leastCost,
 };
 
 /** A checked config: every default filled in, every duration in ms, every provider made. */
@@ -188,6 +198,7 @@ export interface CheckedRoute {
   readonly keepAliveMs: number | undefined;
   readonly taskBy: ((request: ChatRequest) => string | undefined) | undefined;
   readonly signals: readonly Signal[];
+  readonly budget: SpendingCap | undefined;
   readonly targets: readonly CheckedTarget[];
 }
 
@@ -200,6 +211,7 @@ export interface CheckedTarget {
   readonly contextWindow: number | undefined;
   readonly price: TargetPrice | undefined;
   readonly supports: Supports;
+  readonly budget: SpendingCap | undefined;
   readonly quotaGroup: string | undefined;
   readonly timeoutsMs: TimeoutsMs;
   readonly params: ChatSettings | undefined;
@@ -213,6 +225,7 @@ export interface CheckedTarget {
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+const DAY = 24 * 60 * MINUTE;
 
 const duration = z.union([z.number(), z.string()]).transform((value, context): number => {
   const ms = durationMs(value);
@@ -272,14 +285,39 @@ const id = z
 
 const weight = z.number().min(0).default(1);
 
+const tariff = {
+  inputUsdPerMTok: usd,
+  cachedInputUsdPerMTok: usd.optional(),
+  cacheWriteInputUsdPerMTok: usd.optional(),
+  outputUsdPerMTok: usd,
+};
+
+const price = z.strictObject({
+  ...tariff,
+  longPrompts: z.strictObject({ aboveInputTokens: z.int().positive(), ...tariff }).optional(),
+});
+
+/** Nothing waits for it, so that it may be longer than a timer. */
+const span = z.union([z.number(), z.string()]).transform((value, context) => {
+  const [, days] = typeof value === 'string' ? (/^(\d+(?:\.\d+)?)d$/.exec(value) ?? []) : [];
+  const perMs = days === undefined ? duration.safeParse(value).data : Number(days) * DAY;
+  if (perMs !== undefined && perMs >= MINUTE) return { perMs, per: typeof value === 'number' ? `${value}ms` : value };
+  context.addIssue(`expected a minute at least, such as '1h', '1d' or '30d', and got ${JSON.stringify(value)}`);
+  return z.NEVER;
+});
+
+const budget = z
+  .strictObject({ usd: z.number().positive('expected US dollars, above 0'), per: span })
+  .transform(({ usd, per }): SpendingCap => ({ usd, ...per }))
+  .optional();
+
 const targetOptions = z.strictObject({
   id,
   enabled: z.boolean().default(true),
   weight,
   contextWindow: z.int().positive().optional(),
-  price: z
-    .strictObject({ inputUsdPerMTok: usd, cachedInputUsdPerMTok: usd.optional(), outputUsdPerMTok: usd })
-    .optional(),
+  price: price.optional(),
+  budget,
   supports: z
     .strictObject({
       tools: z.boolean().optional(),
@@ -382,6 +420,7 @@ const route = z.strictObject({
     .custom<NonNullable<RouteConfig['taskBy']>>((value) => typeof value === 'function', 'expected a function')
     .optional(),
   signals: z.array(z.enum(SIGNALS)).default([]),
+  budget,
 });
 
 /** `v1`, `routes` and `health` are paths of their own under the mount point. */
@@ -419,7 +458,7 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
   const checked = check(config, raw, '', problems);
   const routes = Object.entries(checked?.routes ?? {}).map(
     ([name, { strategy, rankTimeout, stickyBy, experiment, affinity, affinityLife, ...checked }]): CheckedRoute => {
-      const { pool, deadline, retry, keepAlive, ...rest } = checked;
+      const { pool, deadline, retry, keepAlive, budget, ...rest } = checked;
       const path = `routes.${name}.pool`;
       const found: Found = { targets: [], ids: [], spaces: [] };
       const entries = checkEntries(pool, path, found, problems);
@@ -427,6 +466,7 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
       if (targets.length > MOST_TARGETS) problems.push(`${path}: expected at most ${MOST_TARGETS} targets`);
       checkIds(found, path, problems);
       checkSpaces(found.spaces, problems);
+      if (budget !== undefined) checkPrices(targets, `routes.${name}.budget`, problems);
       const isFunction = typeof strategy === 'function';
       const own = isFunction ? ranked(strategy.name || 'own') : strategy;
       const root: Group = { id: name, weight: 1, strategy: own, entries };
@@ -450,6 +490,7 @@ export const checkConfig = (raw: RouterConfig): CheckedConfig => {
         keepAliveMs: keepAlive,
         ...rest,
         taskBy: rest.taskBy,
+        budget,
         targets,
       };
     },
@@ -513,13 +554,18 @@ const checkTarget = (spec: TargetSpec, path: string, problems: string[]): Checke
     if (rest.space !== undefined && provider.embeddings === undefined) {
       problems.push(`${path}.space: ${spec.vendor} has no embeddings; leave it out, or take a model of another vendor`);
     }
+    const price = rest.price ?? listPrice(provider.account.endpoint, spec.model);
+    if (rest.budget !== undefined && price === undefined) {
+      problems.push(`${path}.budget: what ${id} costs is not known; give it a price, which may be 0`);
+    }
     return {
       id,
       vendor: spec.vendor,
       provider,
       ...rest,
       contextWindow: rest.contextWindow,
-      price: rest.price,
+      price,
+      budget: rest.budget,
       quotaGroup: rest.quotaGroup,
       space: rest.space,
       prefill: rest.prefill,
@@ -547,6 +593,13 @@ const checkIds = ({ ids }: Found, path: string, problems: string[]): void => {
     const there = ids[first]?.path.slice(path.length);
     problems.push(`${at}.id: '${id}' is the id of ${there} already; give one of them another id`);
   });
+};
+
+/** What an unpriced target spends would be missing from the sum. */
+const checkPrices = (targets: readonly CheckedTarget[], path: string, problems: string[]): void => {
+  for (const { id, price } of targets) {
+    if (price === undefined) problems.push(`${path}: what ${id} costs is not known; give it a price, which may be 0`);
+  }
 };
 
 const check = <T>(schema: z.ZodType<T>, value: unknown, path: string, problems: string[]): T | undefined => {

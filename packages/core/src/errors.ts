@@ -15,6 +15,8 @@ export type RouterErrorCode =
   | 'request-refused'
   /** Every target failed, or is left alone because it failed before. */
   | 'all-targets-failed'
+  /** The route's own budget is spent, or that of every target that could take the request. */
+  | 'budget-spent'
   /** The deadline passed before a target answered. */
   | 'deadline-exceeded'
   /** The answer had begun, and broke off. */
@@ -35,6 +37,10 @@ export interface AttemptReport {
   readonly message?: string;
   /** From the start of the attempt to its first content, or to its failure. */
   readonly tookMs: number;
+  /** What it cost, in US dollars, once it is over; absent where its target has no price. */
+  readonly usd?: number;
+  /** Whether that is an estimate, since the vendor did not tell what it used. */
+  readonly estimated?: boolean;
   /** Fields of the request that were left out for this target. */
   readonly dropped?: readonly string[];
 }

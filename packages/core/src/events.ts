@@ -1,4 +1,5 @@
 import type { AttemptRole } from './decide/attempt.ts';
+import type { Cost } from './decide/cost.ts';
 import type { BreakerReason } from './decide/health/breaker.ts';
 import type { Usage } from './decide/response.ts';
 import type { AttemptReport, RouterErrorCode } from './errors.ts';
@@ -75,6 +76,8 @@ export type RouterEvent =
       readonly tookMs: number;
       /** Tokens of the answer that served, where its vendor tells. */
       readonly usage?: Usage;
+      /** In US dollars, where a target that was asked has a price. */
+      readonly cost?: Cost;
     }
   /** The stream broke after its caller had seen some of it, and another target goes on. */
   | {
@@ -116,6 +119,8 @@ export type RouterEvent =
       readonly code: RouterErrorCode;
       readonly attempts: number;
       readonly tookMs: number;
+      /** In US dollars, where a target that was asked has a price. */
+      readonly cost?: Cost;
     };
 
 interface TargetEvent<Type extends string> {

@@ -1,10 +1,11 @@
 export type { HealthConfig, RetryConfig, RouteConfig, RouterConfig, StrategyName } from './config.ts';
 export type { AttemptRole } from './decide/attempt.ts';
+export type { AttemptCost, Cost } from './decide/cost.ts';
 export type { Duration } from './decide/duration.ts';
 export type { EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector } from './decide/embedding.ts';
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
 export type { BreakerReason, Standing } from './decide/health/breaker.ts';
-export type { TargetPrice } from './decide/price.ts';
+export type { LongPrompts, TargetPrice, Tariff } from './decide/price.ts';
 export type { Recovery } from './decide/recovery.ts';
 export type {
   AssistantMessage,
@@ -36,6 +37,7 @@ export {
   type Utility,
   type UtilityFacts,
 } from './decide/strategies/best-performance.ts';
+export { type LeastCostOptions, leastCost } from './decide/strategies/least-cost.ts';
 export { priority } from './decide/strategies/priority.ts';
 export { roundRobin } from './decide/strategies/round-robin.ts';
 export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';
@@ -60,6 +62,7 @@ export type {
 } from './experiment.ts';
 export type { Explanation, Ranked } from './explanation.ts';
 export type { TargetGroup } from './group.ts';
+export { PRICES_AS_OF } from './prices.ts';
 export type { TargetSpec } from './provider.ts';
 export type { Rank, RankContext } from './rank.ts';
 export type { CallOptions, ChatAnswer, EmbeddingAnswer, FeedbackReceipt, StreamOptions, TokenCount } from './route.ts';
@@ -71,9 +74,10 @@ export type {
   LearnedWindowSnapshot,
   PaceSnapshot,
   RouteSnapshot,
+  SpendingSnapshot,
   TargetName,
   TargetSnapshot,
 } from './snapshot.ts';
 export type { RouterState, RouteState } from './state.ts';
-export type { TargetOptions, Timeouts } from './target.ts';
+export type { SpendingBudget, TargetOptions, Timeouts } from './target.ts';
 export type { Served } from './way.ts';

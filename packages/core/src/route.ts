@@ -1,11 +1,13 @@
 import type { AnswerBook, Answered } from './answers.ts';
 import type { CheckedRoute, CheckedTarget } from './config.ts';
 import { conversationOf, newAffinity } from './decide/affinity.ts';
-import { newAttempt } from './decide/attempt.ts';
+import { type Attempt, newAttempt } from './decide/attempt.ts';
 import { deposit, depositLastResort, hedgeBudget, newFailureRate, newLastResorts } from './decide/budget.ts';
+import { type Cost, costOf } from './decide/cost.ts';
 import { type Course, reopen } from './decide/course.ts';
 import { type EmbeddingRequest, type EmbeddingResponse, isEmbedding, type VectorSpace } from './decide/embedding.ts';
 import { FAILURE_RULES, type Failure } from './decide/failure.ts';
+import { newHabits } from './decide/habits.ts';
 import type { HealthBook } from './decide/health/health.ts';
 import { forgetOld } from './decide/health/learned-window.ts';
 import { idleFor, sizeOf } from './decide/health/pace.ts';
@@ -15,6 +17,7 @@ import type { ChatRequest, ChatSettings } from './decide/request.ts';
 import { lackOf, promptOf } from './decide/requirements.ts';
 import { type ChatEvent, type ChatResponse, isContent, type Usage } from './decide/response.ts';
 import type { Delivered } from './decide/seam.ts';
+import { isSpent, newSpending } from './decide/spending.ts';
 import { has } from './decide/strategy.ts';
 import { contentsOf, embeddingTokens, inputTokensOf, needOf } from './decide/tokens.ts';
 import { RouterError } from './errors.ts';
@@ -38,7 +41,7 @@ import { scoreBySignals } from './signals.ts';
 import { believed, described, nameOf, type RouteSnapshot, snapshotOf, type TargetName } from './snapshot.ts';
 import { spaceOf, unfitFor } from './space.ts';
 import type { RouteState } from './state.ts';
-import { brokenOff, givenUp, incapable, missing, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
+import { brokenOff, givenUp, missing, refusal, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
 
 export interface CallOptions {
   /** Aborting it stops all upstream work at once, and harms no target's health. */
@@ -86,6 +89,14 @@ export interface FeedbackReceipt {
   readonly replaced: boolean;
 }
 
+/** A stream that has begun. */
+interface Opened {
+  readonly served: Served;
+  readonly events: AsyncIterable<ChatEvent>;
+  /** So far. */
+  cost(): Cost | undefined;
+}
+
 /** What the routes of a router share. */
 export interface Shared {
   readonly health: HealthBook;
@@ -124,14 +135,15 @@ export class Route {
     this.#system = system;
     this.#pool = {
       members: route.targets.map(
-        ({ id, provider, quotaGroup, contextWindow, supports, timeoutsMs, reasoning, params, price }) => ({
+        ({ id, provider, quotaGroup, contextWindow, supports, timeoutsMs, price, budget, ...target }) => ({
           id,
           plainOnly: supports.streaming === false,
           health: health.of({ ...provider.account, model: provider.model, quotaGroup }),
           contextWindow,
           timeoutsMs,
-          reasoning: reasoning || thinks(params),
+          reasoning: target.reasoning || thinks(target.params),
           price,
+          spending: newSpending(budget),
         }),
       ),
       hedging: route.hedging,
@@ -141,6 +153,8 @@ export class Route {
       retry: route.retry,
       affinity:
         route.affinityLifeMs === undefined ? undefined : newAffinity(route.targets.length, route.affinityLifeMs),
+      spending: newSpending(route.budget),
+      habits: newHabits(route.targets.length),
       scratch: newScratch(),
       picker: route.strategy.forPool({
         route: route.name,
@@ -184,7 +198,7 @@ export class Route {
     return { ...driven.value, served: servedBy(way, driven.flight.attempt, this.#system.nowMs()) };
   }
 
-  async open(request: ChatRequest, options: OwnOptions): Promise<{ served: Served; events: AsyncIterable<ChatEvent> }> {
+  async open(request: ChatRequest, options: OwnOptions): Promise<Opened> {
     const way = this.#begin(request, options, { plain: false, streaming: true });
     await this.#rank(way);
     const answering = this.#answering(way, request, options);
@@ -193,7 +207,11 @@ export class Route {
     const start = committed.leg.opened.held.find((event) => event.type === 'start');
     const answered = this.#answered(way, committed.leg.attempt.target, start?.id);
     const events = this.#measured(way, relayAnswer(committed, answering));
-    return { served, events: this.#route.signals.length === 0 ? events : this.#scored(answered, request, events) };
+    return {
+      served,
+      events: this.#route.signals.length === 0 ? events : this.#scored(answered, request, events),
+      cost: () => costOf(way.course.attempts, answering.parts),
+    };
   }
 
   /** How many tokens a prompt comes to: as the vendor counts them who would be asked now, else as an estimate. */
@@ -285,7 +303,7 @@ export class Route {
     const named = rank && askRankNow(rank.ask, this.#rankContext(course));
     if (named !== undefined) course.order = orderOf(this.#route, named).order;
     const ranking: Ranked[] = [];
-    for (;;) {
+    while (!isSpent(pool.spending, nowMs)) {
       const choice = choose(pool, course, nowMs, this.#system.dice, 'anybody');
       if (choice === undefined) {
         if (ranking.length === 0 && releaseLargest(course, pool)) continue;
@@ -420,7 +438,8 @@ export class Route {
   }
 
   async #drive<T>(way: Way, usageOf: UsageOf<T>, ask: Ask<T>): Promise<Extract<Driven<T>, { type: 'answered' }>> {
-    if (way.course.able === 0) throw this.#failed(way, incapable(way, this.#system.nowMs()));
+    const refused = refusal(way, this.#system.nowMs());
+    if (refused !== undefined) throw this.#failed(way, refused);
     const driven = await drive<T>(this.#job(way, usageOf, ask));
     if (driven.type === 'gave-up') throw this.#failed(way, givenUp(way, driven.because, this.#system.nowMs()));
     const target = targetAt(this.#route, driven.flight.attempt.target).id;
@@ -445,16 +464,25 @@ export class Route {
     };
   }
 
-  #answering(way: Way, request: ChatRequest, { forwards = () => true }: StreamOptions): Answering {
+  #answering(
+    way: Way,
+    request: ChatRequest,
+    { forwards = () => true }: StreamOptions,
+  ): Answering & { readonly parts: readonly Attempt[] } {
     const lengthMs = way.course.deadlineAtMs - way.course.startedAtMs;
     let last: Leg | undefined;
     let isAnswered = false;
+    /** Whose words the caller has. */
+    const parts: Attempt[] = [];
     const failed = (error: RouterError): RouterError => (isAnswered ? error : this.#failed(way, error));
     return {
       mode: this.#route.recovery,
       forwards,
+      parts,
       ask: async (delivered) => {
-        if (way.course.able === 0) throw failed(incapable(way, this.#system.nowMs()));
+        // An answer that has begun is paid to its end.
+        const refused = last === undefined ? refusal(way, this.#system.nowMs()) : undefined;
+        if (refused !== undefined) throw failed(refused);
         if (last !== undefined) reopen(way.course, this.#system.nowMs(), lengthMs);
         const job = this.#job<Resumed>(way, undefined, (target, call, _, wire) =>
           this.#resume(target, askedOf(request, target), delivered, call, wire),
@@ -463,14 +491,18 @@ export class Route {
           last === undefined ? job : { ...job, explain: (...args) => ofSuccessor(job.explain(...args)) },
         );
         if (driven.type === 'gave-up') throw failed(givenUp(way, driven.because, this.#system.nowMs()));
-        last = this.#leg(way, driven.flight, driven.value, failed);
+        last = this.#leg(way, driven.flight, driven.value, failed, parts);
         return last;
       },
       committed: () => {
         isAnswered = true;
+        if (last !== undefined) parts.push(last.attempt);
         this.#emit({ type: 'request-answered', ...this.#tally(way), target: last?.target ?? '' });
       },
       resumed: ({ from, to, mode }, deliveredCharacters) => {
+        // What begins anew makes void what came before.
+        if (mode === 'restart') parts.length = 0;
+        if (last !== undefined) parts.push(last.attempt);
         const { attempts: _, tookMs: __, ...names } = this.#tally(way);
         this.#handOver(way, to, mode);
         this.#emit({ type: 'request-resumed', ...names, from, to, mode, deliveredCharacters });
@@ -496,7 +528,13 @@ export class Route {
     });
   }
 
-  #leg(way: Way, flight: Flight<Resumed>, value: Resumed, failed: (error: RouterError) => RouterError): Leg {
+  #leg(
+    way: Way,
+    flight: Flight<Resumed>,
+    value: Resumed,
+    failed: (error: RouterError) => RouterError,
+    parts: readonly Attempt[],
+  ): Leg {
     const { journal, callerSignal } = way;
     const { target: i } = flight.attempt;
     const target = targetAt(this.#route, i);
@@ -523,13 +561,14 @@ export class Route {
       brokenOff: (failure) => failed(brokenOff(way, i, failure, this.#system.nowMs())),
       close: (usage = flight.attempt.usage) => {
         callerSignal?.removeEventListener('abort', flight.stop);
-        this.#completed(way, flight, usage);
+        this.#completed(way, flight, usage, parts);
       },
     };
   }
 
   /** Asks one target that nobody asks for, as little as it takes to see an answer begin. */
   async #probe(i: number): Promise<void> {
+    if (isSpent(this.#pool.spending, this.#system.nowMs())) return;
     const { space, supports } = targetAt(this.#route, i);
     const embeds = space !== undefined;
     const streaming = !embeds && supports.streaming !== false;
@@ -638,15 +677,23 @@ export class Route {
   }
 
   /** Says so where the whole answer is there; it may be there although its caller has left. */
-  #completed(way: Way, { attempt }: Flight<unknown>, usage = attempt.usage): void {
+  #completed(
+    way: Way,
+    { attempt }: Flight<unknown>,
+    usage = attempt.usage,
+    parts: readonly Attempt[] = [attempt],
+  ): void {
     const { target, finished, outcome } = attempt;
     if (!finished || (outcome?.type === 'failed' && outcome.failure.kind !== 'aborted')) return;
     const { id } = targetAt(this.#route, target);
-    this.#emit({ type: 'request-completed', ...this.#tally(way), target: id, ...(usage !== undefined && { usage }) });
+    const cost = costOf(way.course.attempts, parts);
+    const paid = { ...(usage !== undefined && { usage }), ...(cost !== undefined && { cost }) };
+    this.#emit({ type: 'request-completed', ...this.#tally(way), target: id, ...paid });
   }
 
   #failed(way: Way, error: RouterError): RouterError {
-    this.#emit({ type: 'request-failed', ...this.#tally(way), code: error.code });
+    const cost = costOf(way.course.attempts, []);
+    this.#emit({ type: 'request-failed', ...this.#tally(way), code: error.code, ...(cost !== undefined && { cost }) });
     return error;
   }
 

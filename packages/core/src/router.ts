@@ -1,5 +1,6 @@
 import { AnswerBook } from './answers.ts';
 import { checkConfig, type RouterConfig } from './config.ts';
+import type { Cost } from './decide/cost.ts';
 import type { EmbeddingRequest } from './decide/embedding.ts';
 import { HealthBook } from './decide/health/health.ts';
 import type { ChatRequest } from './decide/request.ts';
@@ -95,6 +96,8 @@ export interface ChatStream extends AsyncIterable<ChatEvent> {
   readonly requestId: string | undefined;
   /** The route's `keepAlive`, in ms, for whoever hands the stream on to a caller; undefined where it is off. */
   readonly keepAliveMs: number | undefined;
+  /** In US dollars, where a target that was asked has a price. Undefined until the stream has ended, well or not. */
+  readonly cost?: Cost | undefined;
 }
 
 /** Makes a router of a config. Throws a RouterError that names every wrong field by its path. */
@@ -140,11 +143,15 @@ export const createRouter = (config: RouterConfig): Router => {
       const opened = opening.then(({ served }) => served);
       // Whoever iterates gets the error there; nobody has to look at `opened`.
       opened.catch(() => signal?.removeEventListener('abort', leave));
+      let cost: Cost | undefined;
+      let answer: Awaited<typeof opening> | undefined;
       const events = (async function* () {
         try {
-          yield* (await opening).events;
+          answer = await opening;
+          yield* answer.events;
         } finally {
           signal?.removeEventListener('abort', leave);
+          cost = answer?.cost();
         }
       })();
       return {
@@ -153,6 +160,9 @@ export const createRouter = (config: RouterConfig): Router => {
           return requestId;
         },
         keepAliveMs: routes.get(route)?.keepAliveMs,
+        get cost() {
+          return cost;
+        },
         [Symbol.asyncIterator]: () => ({
           next: () => events.next(),
           return(value) {

@@ -8,6 +8,7 @@ import { forgetOld, type LearnedWindow } from './decide/health/learned-window.ts
 import { type Load, type Patience, patienceFor, type Usual, usualFor } from './decide/health/pace.ts';
 import type { Member, Pool } from './decide/pool.ts';
 import type { TargetPrice } from './decide/price.ts';
+import { isSpent, leftAgainAtMs, type Spending, type SpentReason, spentReason, spentUsd } from './decide/spending.ts';
 import type { Picker, StrategyReport, StrategyTarget } from './decide/strategy.ts';
 
 /** What the router knows of a route now, without secrets. */
@@ -18,6 +19,7 @@ export interface RouteSnapshot {
   readonly budget: { readonly hedges: number; readonly lastResorts: number };
   /** Each before those in it. Absent where the pool has none. */
   readonly groups?: readonly GroupSnapshot[];
+  readonly spending: SpendingSnapshot;
   readonly targets: readonly TargetSnapshot[];
 }
 
@@ -25,6 +27,16 @@ export interface GroupSnapshot {
   readonly id: string;
   readonly strategy: string;
   readonly weight: number;
+}
+
+/** In US dollars. */
+export interface SpendingSnapshot {
+  /** Since the router was made. */
+  readonly usd: number;
+  /** What attempts under way are expected to cost. */
+  readonly reservedUsd: number;
+  /** What the budget has left, where there is one, less what is reserved; from 0. */
+  readonly leftUsd?: number;
 }
 
 export interface TargetName {
@@ -39,14 +51,16 @@ export interface TargetSnapshot extends TargetName {
   readonly enabled: boolean;
   readonly weight: number;
   readonly contextWindow?: number;
+  /** Its own, or its vendor's list price. Absent: unknown. */
   readonly price?: TargetPrice;
+  readonly spending: SpendingSnapshot;
   /** The vector space that it makes embeddings in. */
   readonly space?: string;
   /** What refusals have taught about it; for an hour, or until a larger prompt is answered. */
   readonly learnedWindow?: LearnedWindowSnapshot;
   readonly standing: Standing;
   /** Why it is left alone. */
-  readonly reason?: BreakerReason;
+  readonly reason?: BreakerReason | SpentReason;
   /** In how many ms it may be used again; 0 when it is due. */
   readonly dueInMs?: number;
   /** The share of its traffic that a ramping target gets, 0 to 1. */
@@ -107,6 +121,7 @@ export const snapshotOf = (
   strategy: strategy.name,
   budget: { hedges: pool.hedges.tokens, lastResorts: lastResortsLeft(pool.lastResorts, nowMs) },
   ...someOf('groups', groupsIn(root)),
+  spending: spendingOf(pool.spending, nowMs),
   targets: targets.map((target, i) => ({
     ...snapshotOfTarget(target, pool.members[i] as Member, nowMs),
     ...someOf('group', groupsOf(root, i) ?? []),
@@ -124,14 +139,33 @@ const groupsIn = ({ entries }: Group): GroupSnapshot[] =>
 const someOf = <Name extends string, T>(name: Name, list: readonly T[]): { readonly [N in Name]?: readonly T[] } =>
   list.length === 0 ? {} : ({ [name]: list } as { readonly [N in Name]: readonly T[] });
 
-const snapshotOfTarget = (
-  target: CheckedTarget,
-  { health, timeoutsMs, reasoning }: Member,
+const spendingOf = (spending: Spending, nowMs: number): SpendingSnapshot => {
+  const { cap, usd, reservedUsd } = spending;
+  return {
+    usd,
+    reservedUsd,
+    ...(cap !== undefined && { leftUsd: Math.max(0, cap.usd - spentUsd(spending, cap, nowMs) - reservedUsd) }),
+  };
+};
+
+/** A target without money is left alone like any other, until it has some again. */
+const conditionOfMember = (
+  { health, spending }: Member,
   nowMs: number,
-): TargetSnapshot => {
+): {
+  readonly standing: Standing;
+  readonly reason: TargetSnapshot['reason'] | undefined;
+  readonly untilMs: number | undefined;
+} =>
+  spending.cap !== undefined && isSpent(spending, nowMs)
+    ? { standing: 'cooling', reason: spentReason(spending.cap), untilMs: leftAgainAtMs(spending, nowMs) }
+    : // As a small request meets it: a gate that keeps out large ones only is no trouble of the target's.
+      conditionOf(health, nowMs, 0);
+
+const snapshotOfTarget = (target: CheckedTarget, member: Member, nowMs: number): TargetSnapshot => {
+  const { health, timeoutsMs, reasoning, spending } = member;
   const { breaker, concurrency, allowance, pace } = health;
-  // As a small request meets it: a gate that keeps out large ones only is no trouble of the target's.
-  const { standing, reason, untilMs } = conditionOf(health, nowMs, 0);
+  const { standing, reason, untilMs } = conditionOfMember(member, nowMs);
   const headroom = shareLeft(allowance, nowMs);
   const paceOf = (streaming: boolean, setMs: number | undefined): PaceSnapshot => {
     const load: Load = { size: 0, streaming, reasoning };
@@ -144,6 +178,7 @@ const snapshotOfTarget = (
     weight: target.weight,
     ...(target.contextWindow !== undefined && { contextWindow: target.contextWindow }),
     ...(target.price !== undefined && { price: target.price }),
+    spending: spendingOf(spending, nowMs),
     ...(target.space !== undefined && { space: target.space }),
     ...learnedOf(health.window, nowMs),
     standing,

@@ -3,6 +3,18 @@ import type { TargetPrice } from './decide/price.ts';
 import type { ChatSettings } from './decide/request.ts';
 import type { Supports } from './decide/requirements.ts';
 
+/**
+ * The most that may be spent in any span of so long. Who has spent it is not asked, also where nobody else is left, until the time
+ * has passed in which it was spent. Attempts under way count with what they are expected to cost. It is kept by each
+ * process for itself, and begins anew with it.
+ */
+export interface SpendingBudget {
+  /** In US dollars, above 0. */
+  readonly usd: number;
+  /** `'1h'`, `'1d'`, `'30d'` … A minute at least. */
+  readonly per: Duration;
+}
+
 /** What the router wants to know of a target, beside the vendor and the model. */
 export interface TargetOptions {
   /** Unique in its pool. Default: `vendor/model`. */
@@ -17,8 +29,13 @@ export interface TargetOptions {
    * learned where the vendor tells it as it refuses a prompt.
    */
   readonly contextWindow?: number;
-  /** What the vendor charges. Absent: unknown, which is not the same as free. */
+  /**
+   * What the vendor charges. Default: its list price as of `PRICES_AS_OF`, where the model is called at the vendor's own
+   * address and the table has it; else unknown, which is not the same as free.
+   */
   readonly price?: TargetPrice;
+  /** The most that is spent on the target, failed attempts included; it needs a price. Default: no limit. */
+  readonly budget?: SpendingBudget;
   /**
    * What the model does not take is `false` here: a request that needs it skips the target, and the trace says so. Default:
    * unknown, so that it is tried.

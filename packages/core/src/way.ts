@@ -1,10 +1,12 @@
 import type { CheckedRoute, CheckedTarget } from './config.ts';
 import type { Attempt } from './decide/attempt.ts';
+import { type Cost, costOf } from './decide/cost.ts';
 import type { Course } from './decide/course.ts';
 import type { Failure } from './decide/failure.ts';
 import type { GiveUp } from './decide/plan.ts';
 import { firstBackAtMs, isAbove, type Member, type Pool, whyNot } from './decide/pool.ts';
 import type { Lack } from './decide/requirements.ts';
+import { isSpent, leftAgainAtMs, spentReason } from './decide/spending.ts';
 import { has } from './decide/strategy.ts';
 import { type AttemptReport, RouterError, type SkippedTarget } from './errors.ts';
 import type { Gap } from './provider.ts';
@@ -44,10 +46,13 @@ export interface Served {
   readonly skipped: readonly SkippedTarget[];
   /** From the request's start to its first content. */
   readonly tookMs: number;
+  /** In US dollars, where a target that was asked has a price. Of a stream it is known at its end: see `ChatStream.cost`. */
+  readonly cost?: Cost;
 }
 
 export const servedBy = (way: Way, attempt: Attempt, nowMs: number): Served => {
   const { requestId, route, journal, course, assigned } = way;
+  const cost = attempt.finished ? costOf(course.attempts, [attempt]) : undefined;
   return {
     requestId,
     route: route.name,
@@ -57,6 +62,7 @@ export const servedBy = (way: Way, attempt: Attempt, nowMs: number): Served => {
     attempts: course.attempts.map((each) => journal.report(each)),
     skipped: skippedOf(way, nowMs),
     tookMs: (attempt.endedAtMs ?? attempt.startedAtMs) - course.startedAtMs,
+    ...(cost !== undefined && { cost }),
   };
 };
 
@@ -76,6 +82,10 @@ export const skippedOf = (
     if (lack !== undefined && !has(course.released, i)) return [{ target: target.id, reason: lack.reason }];
     const member = pool.members[i] as Member;
     if (!isAbove(course.windowAbove, member)) return [{ target: target.id, reason: 'no larger context window' }];
+    const { cap } = pool.spending;
+    // A request that was begun while something was left is finished.
+    if (cap !== undefined && isSpent(pool.spending, nowMs) && course.attempts.length === 0)
+      return [{ target: target.id, reason: `route: ${spentReason(cap)}` }];
     const reason = whyNot(member, course.need, nowMs);
     return reason === undefined ? [] : [{ target: target.id, reason }];
   });
@@ -87,8 +97,28 @@ const inability = (gaps: readonly Gap[] | undefined, lack: Lack | undefined): st
   return reasons.join('; ');
 };
 
+/** Why nobody is asked for a request, if nobody is. */
+export const refusal = (way: Way, nowMs: number): RouterError | undefined =>
+  way.course.able === 0 ? incapable(way, nowMs) : spent(way, nowMs);
+
+/** Why nobody may be asked, as its user has ordered: the route has spent its budget, or all who could take it have. */
+const spent = (way: Way, nowMs: number): RouterError | undefined => {
+  const { pool, course, route } = way;
+  const { spending } = pool;
+  const name = `route '${route.name}'`;
+  if (spending.cap !== undefined && isSpent(spending, nowMs)) {
+    const message = `The ${spentReason(spending.cap)}, of ${name}.`;
+    const retryAfterMs = leftAgainAtMs(spending, nowMs) - nowMs;
+    return new RouterError('budget-spent', message, { ...detailsOf(way, nowMs), retryAfterMs });
+  }
+  const able = pool.members.filter((_, i) => has(course.able, i));
+  return able.every((member) => isSpent(member.spending, nowMs))
+    ? new RouterError('budget-spent', `Every target of ${name} has spent its budget.`, detailsOf(way, nowMs))
+    : undefined;
+};
+
 /** Nobody can put this request to their vendor. */
-export const incapable = (way: Way, nowMs: number): RouterError => {
+const incapable = (way: Way, nowMs: number): RouterError => {
   const wrongRoute = wrongRouteFor(way.route, way.course.request);
   if (wrongRoute !== undefined) return new RouterError('no-capable-target', wrongRoute, detailsOf(way, nowMs));
   const reasons = skippedOf(way, nowMs).map(({ target, reason }) => `${target}: ${reason}`);

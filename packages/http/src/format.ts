@@ -60,9 +60,9 @@ export const causesOf = ({ attempts, skipped }: RouterError): Record<string, unk
   ...(skipped.length > 0 && { skipped }),
 });
 
-/** When to come back, where every target is down. */
+/** When to come back, where every target is down, or no money is left. */
 export const retryAfterSecondsOf = ({ code, retryAfterMs }: RouterError): number | undefined =>
-  code === 'all-targets-failed' || code === 'deadline-exceeded'
+  code === 'all-targets-failed' || code === 'budget-spent' || code === 'deadline-exceeded'
     ? // Whole seconds are all the header knows; rounded up, so that nobody comes back too early.
       Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000))
     : undefined;

@@ -45,12 +45,14 @@ const READY: TargetSnapshot = {
   strikes: 0,
   inFlight: 0,
   pace: { stream: PACE, plain: PACE },
+  spending: { usd: 0, reservedUsd: 0 },
 };
 
 const route = (name: string, ...targets: TargetSnapshot[]): RouteSnapshot => ({
   name,
   strategy: 'priority',
   budget: { hedges: 10, lastResorts: 15 },
+  spending: { usd: 0, reservedUsd: 0 },
   targets,
 });
 

@@ -6,7 +6,7 @@ import { parseEmbeddings, printEmbeddings } from './formats/embeddings.ts';
 import { glide } from './formats/glide.ts';
 import { messages, parseCount } from './formats/messages.ts';
 import { responses } from './formats/responses.ts';
-import { countHeaders, requestHeaders, servedHeaders } from './headers.ts';
+import { costComment, countHeaders, requestHeaders, servedHeaders } from './headers.ts';
 import { Heartbeat, KEEP_ALIVE, openedWithin, printLate } from './keep-alive.ts';
 import { answerModels, formatOfModels, type ModelsEndpoint, matchModels } from './models.ts';
 import { isObject, number, object, string } from './read.ts';
@@ -274,7 +274,8 @@ const streamed = async (
     const chunks = served === undefined ? printLate(stream, call) : call.printStream(stream, served);
     if (keepAliveMs !== undefined) heartbeat = new Heartbeat(keepAliveMs);
     const printErrorEvent = call.printErrorEvent ?? format.printErrorEvent;
-    const body = bodyOf(chunks, { printErrorEvent, over, leave, heartbeat });
+    const closing = (): Uint8Array | undefined => stream.cost && costComment(stream.cost);
+    const body = bodyOf(chunks, { printErrorEvent, over, leave, heartbeat, closing });
     const stop = (): void => {
       over();
       void end(chunks);
@@ -296,12 +297,14 @@ interface StreamEnds {
   /** The caller has left. */
   leave(): void;
   readonly heartbeat: Heartbeat | undefined;
+  /** What is said behind the last chunk. */
+  closing(): Uint8Array | undefined;
 }
 
 /** One chunk at a time, and only when it is asked for: a slow caller slows the vendor down, and no buffer grows. */
 const bodyOf = (
   chunks: AsyncGenerator<Uint8Array, void>,
-  { printErrorEvent, over, leave, heartbeat }: StreamEnds,
+  { printErrorEvent, over, leave, heartbeat, closing }: StreamEnds,
 ): ReadableStream<Uint8Array> =>
   new ReadableStream(
     {
@@ -320,6 +323,8 @@ const bodyOf = (
           controller.enqueue(printErrorEvent(error));
         }
         over();
+        const last = closing();
+        if (last !== undefined) controller.enqueue(last);
         controller.close();
       },
       cancel: leave,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { servedHeaders } from './headers.ts';
+import { costComment, servedHeaders } from './headers.ts';
 
 const answered = { target: 'a/m', role: 'first', outcome: 'answered', tookMs: 12.4 } as const;
 const failed = { target: 'b/m', role: 'first', outcome: 'rate-limited', status: 429, tookMs: 3 } as const;
@@ -20,6 +20,32 @@ test('the headers of an answer name its target, every attempt, and where the tim
       'b/m;outcome=rate-limited;status=429;ms=3, a/m;outcome=answered;ms=12, c/m;skipped="cannot express logit_bias"',
     'server-timing': 'upstream;dur=15.4, switchyard;dur=2.0',
   });
+});
+
+test('what an answer cost, and what was paid beside it, are headers of their own, in plain decimals', () => {
+  const cost = { usd: 0.000123456789, failedUsd: 1.5e-7, hedgedUsd: 0, estimated: true };
+  const attempts = [
+    { ...failed, usd: 1.5e-7, estimated: true },
+    { ...answered, usd: 0.000123456789 },
+  ];
+  expect(servedHeaders({ attempts, skipped: [], cost })).toEqual({
+    'x-switchyard-attempts': '2',
+    'x-switchyard-cost': '0.000123457',
+    'x-switchyard-cost-failed': '0.00000015',
+    'x-switchyard-trace':
+      'b/m;outcome=rate-limited;status=429;ms=3;usd=0.00000015;estimated, a/m;outcome=answered;ms=12;usd=0.000123457',
+  });
+  const free = servedHeaders({ attempts: [], skipped: [], cost: { ...cost, usd: 0, failedUsd: 0, hedgedUsd: 1_200 } });
+  expect(free).toMatchObject({ 'x-switchyard-cost': '0', 'x-switchyard-cost-hedged': '1200' });
+});
+
+test('at the end of a stream it is a comment, and nothing where nothing is known', () => {
+  const text = (cost: Parameters<typeof costComment>[0]): string => new TextDecoder().decode(costComment(cost));
+  expect(text({ usd: 0.25, failedUsd: 0, hedgedUsd: 0.5, estimated: true })).toBe(
+    ': switchyard cost=0.25 hedged=0.5 estimated\n\n',
+  );
+  expect(text({ usd: 0, failedUsd: 0, hedgedUsd: 0, estimated: false })).toBe(': switchyard cost=0\n\n');
+  expect(costComment({ failedUsd: 0, hedgedUsd: 0, estimated: false })).toBeUndefined();
 });
 
 test('attempts that overlapped leave no negative share', () => {

@@ -1,3 +1,4 @@
+import type { AttemptCost } from './cost.ts';
 import type { Failure } from './failure.ts';
 import type { Entry } from './health/window.ts';
 import type { Usage } from './response.ts';
@@ -46,6 +47,12 @@ export interface Attempt {
   readMs: number;
   /** Where the vendor tells, and has told. */
   usage: Usage | undefined;
+  /** Of a stream that was begun to be read: what its vendor bills for, should it not tell. */
+  heardCharacters: number;
+  /** In US dollars: what was set aside for it at its start. Undefined where its target has no price. */
+  reservedUsd: number | undefined;
+  /** Once it is over, where its target has a price. */
+  cost: AttemptCost | undefined;
   /** The vendor has said that the answer is whole. */
   finished: boolean;
   endedAtMs: number | undefined;
@@ -93,6 +100,9 @@ export const newAttempt = (
   contentAtMs: undefined,
   readMs: 0,
   usage: undefined,
+  heardCharacters: 0,
+  reservedUsd: undefined,
+  cost: undefined,
   finished: false,
   endedAtMs: undefined,
   aside: false,

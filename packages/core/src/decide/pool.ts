@@ -4,6 +4,7 @@ import { type Budget, type FailureRate, type LastResorts, mayTryLastResort, take
 import type { Course } from './course.ts';
 import type { Dice } from './dice.ts';
 import { FAILURE_RULES } from './failure.ts';
+import type { Habits } from './habits.ts';
 import { headroomFor, type Need } from './health/allowance.ts';
 import { type BreakerReason, shareOf } from './health/breaker.ts';
 import { isFull } from './health/concurrency.ts';
@@ -16,6 +17,7 @@ import { failureShareOf } from './health/window.ts';
 import type { TargetPrice } from './price.ts';
 import type { RetryPolicy } from './retry.ts';
 import { newObservation, newPickContext, type Writable } from './scratch.ts';
+import { isSpent, leftAgainAtMs, type Spending, type SpentReason, spentReason } from './spending.ts';
 import { has, type Observation, type PickContext, type Picker, pickFrom } from './strategy.ts';
 import { inputTokensOf, mostOutputTokens } from './tokens.ts';
 
@@ -31,6 +33,10 @@ export interface Pool {
   readonly retry: RetryPolicy;
   /** Where the route has one. */
   readonly affinity?: Affinity | undefined;
+  /** Of the whole route. */
+  readonly spending: Spending;
+  /** How long its answers are, for what is set aside for an attempt. */
+  readonly habits: Habits;
   readonly scratch: Scratch;
 }
 
@@ -61,8 +67,9 @@ export interface Member {
   readonly timeoutsMs: TimeoutsMs;
   /** The model thinks before it speaks. */
   readonly reasoning: boolean;
-  /** Undefined: nobody said. */
-  readonly price?: TargetPrice | undefined;
+  /** Undefined: unknown. */
+  readonly price: TargetPrice | undefined;
+  readonly spending: Spending;
 }
 
 export interface TimeoutsMs {
@@ -115,7 +122,8 @@ export const choose = (pool: Pool, course: Course, nowMs: number, dice: Dice, re
   let others = -1;
   for (let i = 0; i < members.length; i++) {
     const member = members[i];
-    if (member === undefined || !isUntried(course, i, member)) continue;
+    // A cap is its user's order: a target that has spent its budget is not even a last resort.
+    if (member === undefined || !isUntried(course, i, member) || isSpent(member.spending, nowMs)) continue;
     const access = accessOf(member.health, tokens, nowMs);
     if (access === 'closed') continue;
     others += 1;
@@ -286,7 +294,8 @@ export const releaseLargest = (course: Course, { members }: Pool): boolean => {
 };
 
 /** Why a target was not tried, or undefined when it could have been. */
-export const whyNot = ({ health }: Member, need: Need, nowMs: number): SkipReason | undefined => {
+export const whyNot = ({ health, spending }: Member, need: Need, nowMs: number): SkipReason | undefined => {
+  if (spending.cap !== undefined && isSpent(spending, nowMs)) return spentReason(spending.cap);
   const { standing, reason } = conditionOf(health, nowMs, tokensOf(need));
   if (standing === 'probing') return 'probing';
   if (standing === 'cooling' || standing === 'suspect') return reason ?? 'probing';
@@ -295,13 +304,15 @@ export const whyNot = ({ health }: Member, need: Need, nowMs: number): SkipReaso
 };
 
 /** A kind of failure, or what else keeps a target from being asked. */
-export type SkipReason = BreakerReason | 'probing' | 'full' | 'rate limit used up';
+export type SkipReason = BreakerReason | 'probing' | 'full' | 'rate limit used up' | SpentReason;
 
 /** When the first of the targets that are left alone may be used again. */
 export const firstBackAtMs = (pool: Pool, nowMs: number): number | undefined => {
   let soonest: number | undefined;
   for (const member of pool.members) {
-    const until = conditionOf(member.health, nowMs).untilMs;
+    const until = isSpent(member.spending, nowMs)
+      ? leftAgainAtMs(member.spending, nowMs)
+      : conditionOf(member.health, nowMs).untilMs;
     if (until !== undefined && (soonest === undefined || until < soonest)) soonest = until;
   }
   return soonest;

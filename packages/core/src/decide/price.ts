@@ -1,20 +1,49 @@
 import type { Usage } from './response.ts';
 
 /** What a target's vendor charges, in US dollars for a million tokens. 0: free. */
-export interface TargetPrice {
+export interface TargetPrice extends Tariff {
+  /** What a request costs whose prompt is longer, all of it: some vendors charge twice for the whole of a long one. */
+  readonly longPrompts?: LongPrompts | undefined;
+}
+
+export interface Tariff {
   readonly inputUsdPerMTok: number;
   /** Of input that the vendor's prompt cache serves. Absent: as other input. */
   readonly cachedInputUsdPerMTok?: number | undefined;
+  /** Of input that is written to the vendor's prompt cache. Absent: as other input. */
+  readonly cacheWriteInputUsdPerMTok?: number | undefined;
   /** Reasoning included. */
   readonly outputUsdPerMTok: number;
 }
 
-/** What the tokens of one answer cost, in US dollars. What was read from a cache is part of the input. */
-export const usdOf = (price: TargetPrice, { inputTokens, cachedInputTokens, outputTokens }: Usage): number => {
-  const { inputUsdPerMTok, cachedInputUsdPerMTok = inputUsdPerMTok, outputUsdPerMTok } = price;
-  const freshTokens = Math.max(0, inputTokens - cachedInputTokens);
-  return (
-    (freshTokens * inputUsdPerMTok + cachedInputTokens * cachedInputUsdPerMTok + outputTokens * outputUsdPerMTok) /
-    1_000_000
-  );
+export interface LongPrompts extends Tariff {
+  /** Cached tokens included. */
+  readonly aboveInputTokens: number;
+}
+
+const MTOK = 1_000_000;
+
+/** What the tokens of one answer cost, in US dollars. What was read from a cache, or written to it, is part of the input. */
+export const usdOf = (price: TargetPrice, usage: Usage): number => {
+  const { inputTokens, cachedInputTokens, cacheWriteInputTokens = 0, outputTokens } = usage;
+  return usdOfTokens(price, inputTokens, cachedInputTokens, cacheWriteInputTokens, outputTokens);
+};
+
+/** The same for numbers that are in no object: a pick allocates nothing. */
+export const usdOfTokens = (
+  price: TargetPrice,
+  inputTokens: number,
+  cachedTokens: number,
+  writtenTokens: number,
+  outputTokens: number,
+): number => {
+  const { longPrompts } = price;
+  const tariff: Tariff = longPrompts !== undefined && inputTokens > longPrompts.aboveInputTokens ? longPrompts : price;
+  const perToken = tariff.inputUsdPerMTok;
+  const usd =
+    Math.max(0, inputTokens - cachedTokens - writtenTokens) * perToken +
+    cachedTokens * (tariff.cachedInputUsdPerMTok ?? perToken) +
+    writtenTokens * (tariff.cacheWriteInputUsdPerMTok ?? perToken) +
+    outputTokens * tariff.outputUsdPerMTok;
+  return usd / MTOK;
 };

@@ -91,3 +91,17 @@ export const isContent = (event: ChatEvent): boolean => {
       return false;
   }
 };
+
+/** How much of an answer an event is, as far as it can be read. */
+export const charactersOf = (event: ChatEvent): number => {
+  switch (event.type) {
+    case 'text':
+    case 'reasoning':
+    case 'refusal':
+      return event.text.length;
+    case 'tool-call':
+      return event.arguments.length;
+    default:
+      return 0;
+  }
+};

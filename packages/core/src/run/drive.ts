@@ -65,12 +65,14 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
     if (attempt.outcome !== undefined) return;
     attempt.outcome = outcome;
     attempt.endedAtMs = system.nowMs();
+    const isWhole = outcome.type === 'answered' && job.usageOf !== undefined;
+    if (isWhole) {
+      attempt.finished = true;
+      attempt.usage = job.usageOf?.(flight.value as T);
+    }
     journal.ended(attempt);
     if (outcome.type === 'failed') raiseWindow(course, pool, attempt, outcome.failure);
-    if (outcome.type === 'answered' && job.usageOf !== undefined) {
-      attempt.usage = job.usageOf(flight.value as T);
-      journal.completed(attempt);
-    }
+    if (isWhole) journal.completed(attempt);
     flight.onEnd?.();
     ring();
   };

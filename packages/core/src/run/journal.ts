@@ -1,8 +1,10 @@
-import { leave, settle } from '../decide/affinity.ts';
+import { settle as keep, leave } from '../decide/affinity.ts';
 import type { Attempt } from '../decide/attempt.ts';
 import { earnLastResorts, noteOutcome } from '../decide/budget.ts';
+import { costOfAttempt } from '../decide/cost.ts';
 import type { Course } from '../decide/course.ts';
 import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
+import { billedPerEstimated, expectedUsd, learnUsage, outputTokensOf } from '../decide/habits.ts';
 import { closedGateOf, conditionOf } from '../decide/health/health.ts';
 import {
   type Ask,
@@ -18,6 +20,7 @@ import {
 } from '../decide/health/observe.ts';
 import { addSample } from '../decide/health/quantiles.ts';
 import type { Member, Pool } from '../decide/pool.ts';
+import { reserve, settle } from '../decide/spending.ts';
 import type { Observation } from '../decide/strategy.ts';
 import { inputTokensOf, mostOutputTokens } from '../decide/tokens.ts';
 import type { AttemptReport } from '../errors.ts';
@@ -55,6 +58,7 @@ export class Journal {
   started(attempt: Attempt): void {
     const { id, health } = this.#member(attempt.target);
     observeStart(health, attempt, this.#askOf(attempt));
+    this.#reserve(attempt);
     this.#tell('started', attempt, attempt.startedAtMs);
     const names = this.#names('attempt-started', attempt.startedAtMs);
     this.#emit({ ...names, target: id, role: attempt.role, ...this.#affinityOf(attempt) });
@@ -73,6 +77,7 @@ export class Journal {
   ended(attempt: Attempt): void {
     const { outcome, endedAtMs = this.#system.nowMs() } = attempt;
     if (outcome === undefined) return;
+    if (outcome.type === 'failed' || attempt.finished) this.#settle(attempt);
     this.#emit({ ...this.#names('attempt-ended', endedAtMs), attempt: this.report(attempt) });
     if (outcome.type === 'failed') {
       this.#failed(attempt, outcome.failure, endedAtMs);
@@ -86,6 +91,7 @@ export class Journal {
 
   /** Nothing more comes of an attempt, and nobody listens any more; may be said twice. */
   over(attempt: Attempt): void {
+    this.#settle(attempt);
     if (attempt.underWay) this.#tellEnd(attempt);
     observeEnd(this.#member(attempt.target).health, attempt, this.#system.nowMs(), this.#system.dice);
   }
@@ -125,7 +131,7 @@ export class Journal {
     const { conversation, need } = this.#course;
     const { affinity } = this.#pool;
     if (affinity !== undefined && conversation !== undefined)
-      settle(affinity, conversation, attempt.target, inputTokensOf(need), attempt.usage, nowMs);
+      keep(affinity, conversation, attempt.target, inputTokensOf(need), attempt.usage, nowMs);
     this.over(attempt);
   }
 
@@ -133,6 +139,7 @@ export class Journal {
   brokeOff(attempt: Attempt, failure: Failure): void {
     const nowMs = this.#system.nowMs();
     attempt.outcome = { type: 'failed', failure };
+    this.#settle(attempt);
     this.#emit({ ...this.#names('attempt-ended', nowMs), attempt: this.report(attempt) });
     this.#failed(attempt, failure, nowMs);
     this.over(attempt);
@@ -150,8 +157,38 @@ export class Journal {
       ...(failure?.status !== undefined && { status: failure.status }),
       ...(failure !== undefined && { message: failure.message }),
       tookMs: endedAtMs - startedAtMs,
+      ...attempt.cost,
       ...(dropped.length > 0 && { dropped }),
     };
+  }
+
+  /** Sets aside what an attempt is expected to cost. */
+  #reserve(attempt: Attempt): void {
+    const { target, startedAtMs: nowMs } = attempt;
+    const { price, spending } = this.#member(target);
+    if (price === undefined) return;
+    const { habits } = this.#pool;
+    const usual = outputTokensOf(habits, target, 1, nowMs);
+    const outputTokens = Math.min(usual, mostOutputTokens(this.#course.request) ?? usual);
+    const usd = expectedUsd(habits, target, price, inputTokensOf(this.#course.need), outputTokens, nowMs);
+    attempt.reservedUsd = usd;
+    reserve(spending, usd);
+    reserve(this.#pool.spending, usd);
+  }
+
+  /** Writes down what an attempt has cost, in the place of what was set aside for it; nothing happens when it is said twice. */
+  #settle(attempt: Attempt): void {
+    const { target, usage, reservedUsd } = attempt;
+    if (!attempt.underWay || attempt.cost !== undefined) return;
+    const { habits } = this.#pool;
+    const inputTokens = inputTokensOf(this.#course.need);
+    const nowMs = this.#system.nowMs();
+    if (attempt.finished && usage !== undefined) learnUsage(habits, target, inputTokens, usage, nowMs);
+    const { price, spending } = this.#member(target);
+    if (price === undefined || reservedUsd === undefined) return;
+    attempt.cost = costOfAttempt(attempt, price, inputTokens * billedPerEstimated(habits, target, nowMs));
+    settle(spending, reservedUsd, attempt.cost.usd, nowMs);
+    settle(this.#pool.spending, reservedUsd, attempt.cost.usd, nowMs);
   }
 
   #failed(attempt: Attempt, failure: Failure, nowMs: number): void {

@@ -1,7 +1,7 @@
 import type { Failure } from '../decide/failure.ts';
 import { idleFor, type Pace } from '../decide/health/pace.ts';
 import type { TimeoutsMs } from '../decide/pool.ts';
-import { type ChatEvent, isContent } from '../decide/response.ts';
+import { type ChatEvent, charactersOf, isContent } from '../decide/response.ts';
 import type { Flight } from './drive.ts';
 import type { Journal } from './journal.ts';
 import { Patience } from './patience.ts';
@@ -90,6 +90,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     // What comes after that is bookkeeping.
     if (event.type === 'finish') attempt.finished = true;
     else if (event.type === 'usage') attempt.usage = event.usage;
+    else attempt.heardCharacters += charactersOf(event);
   };
   const breakOff = (failure: Failure): BrokeOff => {
     over = true;

@@ -525,6 +525,7 @@ describe('an error', () => {
     ['no-capable-target',  400, 'invalid_request_error', undefined],
     ['request-refused',    400, 'invalid_request_error', undefined],
     ['all-targets-failed', 503, 'upstream_error',        2],
+    ['budget-spent',       402, 'insufficient_quota',    2],
     ['deadline-exceeded',  504, 'upstream_error',        2],
     ['answer-broke-off',   502, 'upstream_error',        undefined],
     ['aborted',            499, 'upstream_error',        undefined],

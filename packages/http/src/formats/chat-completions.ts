@@ -470,6 +470,8 @@ const STATUS: Readonly<Record<RouterErrorCode, { readonly status: number; readon
   'no-capable-target':  { status: 400, type: 'invalid_request_error' },
   'request-refused':    { status: 400, type: 'invalid_request_error' },
   'all-targets-failed': { status: 503, type: 'upstream_error' },
+  // Not 429, which clients try again by themselves, as if it would pass in a moment.
+  'budget-spent':       { status: 402, type: 'insufficient_quota' },
   'deadline-exceeded':  { status: 504, type: 'upstream_error' },
   'answer-broke-off':   { status: 502, type: 'upstream_error' },
   aborted:              { status: 499, type: 'upstream_error' },

@@ -435,6 +435,7 @@ describe('an error', () => {
     'no-capable-target': [400, 'no_model_configured'],
     'request-refused': [400, 'request_refused'],
     'all-targets-failed': [503, 'all_models_unavailable'],
+    'budget-spent': [402, 'budget_spent'],
     'deadline-exceeded': [504, 'all_models_unavailable'],
     'answer-broke-off': [502, 'model_unavailable'],
     aborted: [499, 'request_aborted'],

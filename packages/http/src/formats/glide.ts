@@ -274,7 +274,7 @@ const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
 
 type PrintedGlideError = PrintedError & { readonly body: { readonly name: string; readonly message: string } };
 
-// Glide had no words for a request that was refused, or that the caller gave up; the other names are Glide's own.
+// Glide had no words for a budget, or for a request that was refused, or that the caller gave up; the other names are Glide's own.
 // biome-ignore format: reads as a table
 const ERRORS: Readonly<Record<RouterErrorCode, { readonly status: number; readonly name: string }>> = {
   'invalid-config':     { status: 500, name: 'unknown_error' },
@@ -284,6 +284,7 @@ const ERRORS: Readonly<Record<RouterErrorCode, { readonly status: number; readon
   'no-capable-target':  { status: 400, name: 'no_model_configured' },
   'request-refused':    { status: 400, name: 'request_refused' },
   'all-targets-failed': { status: 503, name: 'all_models_unavailable' },
+  'budget-spent':       { status: 402, name: 'budget_spent' },
   'deadline-exceeded':  { status: 504, name: 'all_models_unavailable' },
   'answer-broke-off':   { status: 502, name: 'model_unavailable' },
   aborted:              { status: 499, name: 'request_aborted' },

@@ -841,6 +841,7 @@ describe('an error', () => {
     ['no-capable-target',  400, 'invalid_request_error', undefined],
     ['request-refused',    400, 'invalid_request_error', undefined],
     ['all-targets-failed', 503, 'overloaded_error',      2],
+    ['budget-spent',       402, 'billing_error',         2],
     ['deadline-exceeded',  504, 'timeout_error',         2],
     ['answer-broke-off',   502, 'api_error',             undefined],
     ['aborted',            499, 'api_error',             undefined],

@@ -763,6 +763,7 @@ const STATUS: Readonly<Record<RouterErrorCode, number>> = {
   'no-capable-target':  400,
   'request-refused':    400,
   'all-targets-failed': 503,
+  'budget-spent':       402,
   'deadline-exceeded':  504,
   'answer-broke-off':   502,
   aborted:              499,

@@ -1,0 +1,107 @@
+import { type TargetPrice, usdOfTokens } from './price.ts';
+import type { Usage } from './response.ts';
+
+/**
+ * How many tokens the answers of a pool's targets come to, learned from what their vendors tell: what an answer is going
+ * to cost is known only behind it. One target says in 100 tokens what another needs 1000 for; each counts tokens in its own
+ * way, and our estimate of a prompt is one for all of them; and a prompt cache serves here and not there.
+ *
+ * Sums that forget half in an hour, by target, and behind them those of the pool.
+ */
+export interface Habits {
+  readonly targets: number;
+  readonly sums: Float64Array;
+  readonly atMs: Float64Array;
+}
+
+const HALF_LIFE_MS = 60 * 60_000;
+
+/** Where each sum stands in the row of a target. */
+const ANSWERS = 0;
+const OUTPUT = 1;
+const ESTIMATED = 2;
+const BILLED = 3;
+const CACHED = 4;
+const WRITTEN = 5;
+const ROW = 6;
+
+/** Tokens of an answer of which nothing is known, neither of its target's nor of the pool's. */
+const USUAL_OUTPUT_TOKENS = 500;
+/** What is assumed of a target weighs as much as so many answers, and as so many tokens of input. */
+const ASSUMED_ANSWERS = 3;
+const ASSUMED_TOKENS = 1_000;
+
+export const newHabits = (targets: number): Habits => ({
+  targets,
+  sums: new Float64Array((targets + 1) * ROW),
+  atMs: new Float64Array(targets + 1),
+});
+
+/** Takes in what an answer used, to a prompt that was estimated at so many tokens. */
+export const learnUsage = (
+  habits: Habits,
+  target: number,
+  estimatedTokens: number,
+  usage: Usage,
+  nowMs: number,
+): void => {
+  for (const row of [target, habits.targets]) {
+    const { sums } = habits;
+    const part = partLeft(habits, row, nowMs);
+    const add = (at: number, value: number): void => {
+      sums[row * ROW + at] = (sums[row * ROW + at] ?? 0) * part + value;
+    };
+    add(ANSWERS, 1);
+    add(OUTPUT, usage.outputTokens);
+    add(ESTIMATED, estimatedTokens);
+    add(BILLED, usage.inputTokens);
+    add(CACHED, usage.cachedInputTokens);
+    add(WRITTEN, usage.cacheWriteInputTokens ?? 0);
+    habits.atMs[row] = nowMs;
+  }
+};
+
+/**
+ * How many tokens an answer of a target is going to have, on average. Of a target that was not heard of it is what the
+ * pool's answers have, times `assumed`; each of its own answers makes that count for less.
+ */
+export const outputTokensOf = (habits: Habits, target: number, assumed: number, nowMs: number): number => {
+  const pool = habits.targets;
+  const usual = (sumOf(habits, pool, OUTPUT, nowMs) + USUAL_OUTPUT_TOKENS) / (sumOf(habits, pool, ANSWERS, nowMs) + 1);
+  return (
+    (sumOf(habits, target, OUTPUT, nowMs) + ASSUMED_ANSWERS * assumed * usual) /
+    (sumOf(habits, target, ANSWERS, nowMs) + ASSUMED_ANSWERS)
+  );
+};
+
+/** How many tokens its vendor bills for one that we estimate. */
+export const billedPerEstimated = (habits: Habits, target: number, nowMs: number): number =>
+  (sumOf(habits, target, BILLED, nowMs) + ASSUMED_TOKENS) / (sumOf(habits, target, ESTIMATED, nowMs) + ASSUMED_TOKENS);
+
+/** The part of the input that the vendor's cache serves. */
+export const cachedShareOf = (habits: Habits, target: number, nowMs: number): number =>
+  sumOf(habits, target, CACHED, nowMs) / (sumOf(habits, target, BILLED, nowMs) + ASSUMED_TOKENS);
+
+/** What a request is going to cost at a target, in US dollars, on average. Allocates nothing. */
+export const expectedUsd = (
+  habits: Habits,
+  target: number,
+  price: TargetPrice,
+  inputTokens: number,
+  outputTokens: number,
+  nowMs: number,
+): number => {
+  const billed = inputTokens * billedPerEstimated(habits, target, nowMs);
+  const cached = billed * cachedShareOf(habits, target, nowMs);
+  const written =
+    (billed * sumOf(habits, target, WRITTEN, nowMs)) / (sumOf(habits, target, BILLED, nowMs) + ASSUMED_TOKENS);
+  return usdOfTokens(price, billed, cached, written, outputTokens);
+};
+
+const sumOf = (habits: Habits, row: number, at: number, nowMs: number): number => {
+  const sum = habits.sums[row * ROW + at] ?? 0;
+  return sum === 0 ? 0 : sum * partLeft(habits, row, nowMs);
+};
+
+const partLeft = ({ atMs }: Habits, row: number, nowMs: number): number =>
+  2 ** (Math.min(0, (atMs[row] ?? 0) - nowMs) / HALF_LIFE_MS);

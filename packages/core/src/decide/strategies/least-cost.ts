@@ -1,0 +1,223 @@
+import {
+  billedPerEstimated,
+  cachedShareOf,
+  expectedUsd,
+  type Habits,
+  learnUsage,
+  newHabits,
+  outputTokensOf,
+} from '../habits.ts';
+import { usdOf } from '../price.ts';
+import { firstOf, has, type Observation, type PickContext, type Picker, type Strategy } from '../strategy.ts';
+
+export interface LeastCostOptions {
+  /**
+   * How far to spread requests over targets that are dearer: the share of each falls with its cost to the power of
+   * 2 / spread. 0: the cheapest gets all. 1: one that costs twice as much gets a quarter as many. Default: 0.
+   */
+  readonly spread?: number;
+}
+
+/** Costs that are so near to each other are the same: what is expected of an answer's length is no nearer. */
+const TIE = 1.05;
+/**
+ * Of a target whose answers are not known it is assumed that they are this much shorter than the pool's. So one that
+ * would be cheaper then is tried a few times, and what could not be the cheapest even so is never asked to find out.
+ */
+const HOPE = 0.25;
+/** What is known of waste, and of times, is half forgotten by then: a bad hour must not keep a target out for good. */
+const HALF_LIFE_MS = 10 * 60_000;
+/** A waste of nothing is assumed, with the weight of so many answers. */
+const ASSUMED_ANSWERS = 5;
+
+/** Where each sum stands in the row of a target. */
+const WASTED_USD = 0;
+const USEFUL_USD = 1;
+const WAITS = 2;
+const WAIT_MS = 3;
+const PLAIN_WAITS = 4;
+const PLAIN_WAIT_MS = 5;
+const ROW = 6;
+
+/**
+ * Serves each request from the target at which it is likely to cost least, and from the next dearer one after a failure.
+ *
+ * Choose it when the targets answer equally well and the bill matters. The cost of a request at a target is its prompt at
+ * the price of input, the part of it that the vendor's cache usually serves at the price of that, and as many tokens of
+ * output as the target's answers usually have, or the request's limit if that is less. What a prompt is billed as, what the
+ * cache serves and how long answers are is learned for each target from the usage that its vendor reports, and half
+ * forgotten in an hour. On top comes its waste: what it was paid for answers that nobody got whole, because they stalled,
+ * broke off or came too late, as a part of what it was paid for the others.
+ *
+ * Costs within 5 % are a tie, which goes to the target that answers sooner. Targets without a price come last, in the
+ * order of the pool; a price of 0 is free. O(n) per pick, no allocation.
+ *
+ * @throws RangeError for a spread below 0.
+ */
+export const leastCost = ({ spread = 0 }: LeastCostOptions = {}): Strategy => {
+  if (!(spread >= 0 && spread < Number.POSITIVE_INFINITY))
+    throw new RangeError(`spread: expected a number from 0, and got ${spread}`);
+  return {
+    name: 'least-cost',
+    forPool: ({ targets }) =>
+      pickerOf(new Ledger(targets.map(({ price }) => price)), spread, new Float64Array(targets.length)),
+  };
+};
+
+type Prices = readonly (Parameters<typeof expectedUsd>[2] | undefined)[];
+
+const pickerOf = (ledger: Ledger, spread: number, credits: Float64Array): Picker => ({
+  pick: (context) => {
+    const cheapest = ledger.weigh(context);
+    if (cheapest < 0) return firstOf(context.candidates);
+    return spread > 0 ? turn(ledger, context.candidates, cheapest, spread, credits) : ledger.soonest(context, cheapest);
+  },
+  copy: () => pickerOf(ledger, spread, credits.slice()),
+  observe: (observation) => ledger.observe(observation),
+  report: (target, nowMs) => ledger.report(target, nowMs),
+});
+
+/** Smooth weighted round robin, where each request has weights of its own. */
+const turn = ({ usd }: Ledger, candidates: number, cheapest: number, spread: number, credits: Float64Array): number => {
+  const least = usd[cheapest] ?? 0;
+  let total = 0;
+  let best = -1;
+  for (let i = 0; i < usd.length; i++) {
+    const cost = usd[i] ?? Number.NaN;
+    if (!has(candidates, i) || Number.isNaN(cost)) continue;
+    // Beside one that is free nothing is worth its price.
+    const weight = cost === least ? 1 : (least / cost) ** (2 / spread);
+    if (weight === 0) continue;
+    total += weight;
+    credits[i] = (credits[i] ?? 0) + weight;
+    if (best < 0 || (credits[i] ?? 0) > (credits[best] ?? 0)) best = i;
+  }
+  credits[best] = (credits[best] ?? 0) - total;
+  return best;
+};
+
+/** What is known of the targets' bills, and of their times. */
+class Ledger {
+  /** Of the last request that was weighed, by target; NaN where there is no price. */
+  readonly usd: Float64Array;
+  readonly #prices: Prices;
+  readonly #habits: Habits;
+  readonly #sums: Float64Array;
+  readonly #atMs: Float64Array;
+
+  constructor(prices: Prices) {
+    this.#prices = prices;
+    this.#habits = newHabits(prices.length);
+    this.usd = new Float64Array(prices.length);
+    this.#sums = new Float64Array(prices.length * ROW);
+    this.#atMs = new Float64Array(prices.length);
+  }
+
+  /** Works out what a request would cost at each candidate; answers with the cheapest, or -1 where none has a price. */
+  weigh({ candidates, inputTokens, maxOutputTokens, nowMs }: PickContext): number {
+    const { usd } = this;
+    let cheapest = -1;
+    for (let i = 0; i < usd.length; i++) {
+      if (!has(candidates, i)) continue;
+      usd[i] = this.#usdOf(i, inputTokens, maxOutputTokens, HOPE, nowMs);
+      if ((usd[i] ?? 0) < (cheapest < 0 ? Number.POSITIVE_INFINITY : (usd[cheapest] ?? 0))) cheapest = i;
+    }
+    return cheapest;
+  }
+
+  /** Of the candidates that cost hardly more than the cheapest, the one that answers soonest. */
+  soonest({ candidates, streaming, nowMs }: PickContext, cheapest: number): number {
+    const most = (this.usd[cheapest] ?? 0) * TIE;
+    let best = cheapest;
+    let bestMs = this.#waitMs(cheapest, streaming, nowMs);
+    for (let i = 0; i < this.usd.length; i++) {
+      if (i === cheapest || !has(candidates, i) || !((this.usd[i] ?? 0) <= most)) continue;
+      const waitMs = this.#waitMs(i, streaming, nowMs);
+      if (waitMs >= bestMs) continue;
+      best = i;
+      bestMs = waitMs;
+    }
+    return best;
+  }
+
+  observe(observation: Observation): void {
+    const { type, target, streaming, contentMs, usage, inputTokens, maxOutputTokens, nowMs } = observation;
+    if (type === 'content' && contentMs !== undefined) {
+      this.#age(target, nowMs);
+      this.#add(target, streaming ? WAITS : PLAIN_WAITS, 1);
+      this.#add(target, streaming ? WAIT_MS : PLAIN_WAIT_MS, contentMs);
+    }
+    if (type === 'completed' && usage !== undefined) learnUsage(this.#habits, target, inputTokens, usage, nowMs);
+    const price = this.#prices[target];
+    if (price === undefined) return;
+    if (type === 'completed' || isWaste(observation)) {
+      const expected = this.#plainUsdOf(target, inputTokens, contentMs === undefined ? 0 : maxOutputTokens, 1, nowMs);
+      const usd = usage === undefined ? expected : usdOf(price, usage);
+      this.#age(target, nowMs);
+      this.#add(target, type === 'completed' ? USEFUL_USD : WASTED_USD, usd);
+    }
+  }
+
+  report(target: number, nowMs: number): ReturnType<NonNullable<Picker['report']>> {
+    const wasted = this.#sum(target, WASTED_USD, nowMs);
+    return {
+      priced: this.#prices[target] !== undefined,
+      expectedOutputTokens: outputTokensOf(this.#habits, target, 1, nowMs),
+      billedPerEstimatedToken: billedPerEstimated(this.#habits, target, nowMs),
+      cachedShare: cachedShareOf(this.#habits, target, nowMs),
+      wastedShare: wasted === 0 ? 0 : wasted / (wasted + this.#sum(target, USEFUL_USD, nowMs)),
+    };
+  }
+
+  #usdOf(i: number, inputTokens: number, most: number | undefined, hope: number, nowMs: number): number {
+    const usd = this.#plainUsdOf(i, inputTokens, most, hope, nowMs);
+    return usd * (1 + this.#wastedPerUseful(i, ASSUMED_ANSWERS * usd, nowMs));
+  }
+
+  /** NaN where there is no price. */
+  #plainUsdOf(i: number, inputTokens: number, most: number | undefined, hope: number, nowMs: number): number {
+    const price = this.#prices[i];
+    if (price === undefined) return Number.NaN;
+    const usual = outputTokensOf(this.#habits, i, hope, nowMs);
+    const outputTokens = most === undefined ? usual : Math.min(usual, most);
+    return expectedUsd(this.#habits, i, price, inputTokens, outputTokens, nowMs);
+  }
+
+  #wastedPerUseful(i: number, assumedUsd: number, nowMs: number): number {
+    const wasted = this.#sum(i, WASTED_USD, nowMs);
+    // What is free cannot be wasted.
+    return wasted === 0 || assumedUsd === 0 ? 0 : wasted / (this.#sum(i, USEFUL_USD, nowMs) + assumedUsd);
+  }
+
+  /** As if one answer had come at once: so that a target which was not heard of for long is tried again. */
+  #waitMs(i: number, streaming: boolean, nowMs: number): number {
+    const waits = this.#sum(i, streaming ? WAITS : PLAIN_WAITS, nowMs);
+    return this.#sum(i, streaming ? WAIT_MS : PLAIN_WAIT_MS, nowMs) / (waits + 1);
+  }
+
+  #sum(i: number, at: number, nowMs: number): number {
+    const sum = this.#sums[i * ROW + at] ?? 0;
+    return sum === 0 ? 0 : sum * partLeft((this.#atMs[i] ?? 0) - nowMs);
+  }
+
+  #age(i: number, nowMs: number): void {
+    const part = partLeft((this.#atMs[i] ?? 0) - nowMs);
+    for (let at = i * ROW; at < (i + 1) * ROW; at++) this.#sums[at] = (this.#sums[at] ?? 0) * part;
+    this.#atMs[i] = nowMs;
+  }
+
+  #add(i: number, at: number, value: number): void {
+    this.#sums[i * ROW + at] = (this.#sums[i * ROW + at] ?? 0) + value;
+  }
+}
+
+const partLeft = (minusAgeMs: number): number => 2 ** (Math.min(0, minusAgeMs) / HALF_LIFE_MS);
+
+/**
+ * Whether a vendor is likely to bill for what nobody got: it had taken the request on, and fell silent or broke off. A caller
+ * who leaves in the middle of an answer says nothing about who gave it.
+ */
+const isWaste = ({ type, failure, contentMs }: Observation): boolean =>
+  (type === 'cancelled' && contentMs === undefined) || (type === 'failed' && WASTEFUL.has(failure?.kind ?? ''));
+
+const WASTEFUL: ReadonlySet<string> = new Set(['timed-out', 'cut-short', 'stalled', 'broken']);
