@@ -32,11 +32,13 @@ const CHARACTERS_PER_TOKEN = 4;
 
 /** What an attempt cost that has ended, of a prompt that is likely billed as so many tokens. */
 export const costOfAttempt = (attempt: Attempt, price: TargetPrice, inputTokens: number): AttemptCost => {
-  const { usage, outcome, finished, wire, heardCharacters, reservedUsd = 0 } = attempt;
+  const { usage, outcome, finished, wire, contentAtMs, heardCharacters, reservedUsd = 0 } = attempt;
   // What a vendor tells before its end is what it has billed so far.
   const toldUsd = usage === undefined ? 0 : usdOf(price, usage);
   if (usage !== undefined && finished) return { usd: toldUsd, estimated: false };
-  if (outcome?.type === 'failed' && !(MAY_BE_BILLED.has(outcome.failure.kind) && wire.state === 'sent')) return FREE;
+  // A transport that nobody can watch stays idle: then it may have been.
+  const wasSent = wire.state !== 'connecting' || contentAtMs !== undefined;
+  if (outcome?.type === 'failed' && !(wasSent && MAY_BE_BILLED.has(outcome.failure.kind))) return FREE;
   // A plain answer that is there was not heard by the character: what was expected of it.
   if (finished && heardCharacters === 0) return { usd: reservedUsd, estimated: true };
   const outputTokens = Math.ceil(heardCharacters / CHARACTERS_PER_TOKEN);
