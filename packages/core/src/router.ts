@@ -144,14 +144,14 @@ export const createRouter = (config: RouterConfig): Router => {
       // Whoever iterates gets the error there; nobody has to look at `opened`.
       opened.catch(() => signal?.removeEventListener('abort', leave));
       let cost: Cost | undefined;
-      let answer: Awaited<typeof opening> | undefined;
+      let stream: Awaited<typeof opening> | undefined;
       const events = (async function* () {
         try {
-          answer = await opening;
-          yield* answer.events;
+          stream = await opening;
+          yield* stream.events;
         } finally {
           signal?.removeEventListener('abort', leave);
-          cost = answer?.cost();
+          cost = stream?.cost();
         }
       })();
       return {

@@ -382,11 +382,13 @@ const refusal = async (
  */
 const isResponse = (value: unknown): value is Response => Object.prototype.toString.call(value) === '[object Response]';
 
-/** 200 only when every route has a target that would be tried now. */
+/** 200 only when every route has a target that would be tried now, and money to pay it. */
 const health = (router: Router): Response => {
   const down = router
     .snapshot()
-    .filter(({ targets }) => !targets.some((target) => target.enabled && isOpen(target)))
+    .filter(
+      ({ targets, spending }) => spending.leftUsd === 0 || !targets.some((target) => target.enabled && isOpen(target)),
+    )
     .map(({ name }) => name);
   return down.length === 0
     ? Response.json({ status: 'ok' })
