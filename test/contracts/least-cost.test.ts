@@ -161,8 +161,8 @@ describe('what a list price does not say is learned', () => {
     const picker = pickerOf([price(0.5, 2), price(1, 4)]);
     answer(picker, 0, usageOf(1_000, 2_000));
     answer(picker, 1, usageOf(1_000, 300));
-    answer(picker, 1, usageOf(1_000, 300), 200, 9 * HOUR);
-    expect(orderOf(picker, 2, { nowMs: 9 * HOUR })).toEqual([0, 1]);
+    answer(picker, 1, usageOf(1_000, 300), 200, 60 * HOUR);
+    expect(orderOf(picker, 2, { nowMs: 60 * HOUR })).toEqual([0, 1]);
   });
 });
 

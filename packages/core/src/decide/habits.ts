@@ -6,7 +6,7 @@ import type { Usage } from './response.ts';
  * to cost is known only behind it. One target says in 100 tokens what another needs 1000 for; each counts tokens in its own
  * way, and our estimate of a prompt is one for all of them; and a prompt cache serves here and not there.
  *
- * Sums that forget half in an hour, by target, and behind them those of the pool.
+ * Sums that forget half in six hours, by target, and behind them those of the pool.
  */
 export interface Habits {
   readonly targets: number;
@@ -14,7 +14,7 @@ export interface Habits {
   readonly atMs: Float64Array;
 }
 
-const HALF_LIFE_MS = 60 * 60_000;
+const HALF_LIFE_MS = 6 * 60 * 60_000;
 
 /** Where each sum stands in the row of a target. */
 const ANSWERS = 0;
@@ -23,13 +23,20 @@ const ESTIMATED = 2;
 const BILLED = 3;
 const CACHED = 4;
 const WRITTEN = 5;
-const ROW = 6;
+const SQUARED_OUTPUT = 6;
+const ROW = 7;
 
 /** Tokens of an answer of which nothing is known, neither of its target's nor of the pool's. */
 const USUAL_OUTPUT_TOKENS = 500;
-/** What is assumed of a target weighs as much as so many answers, and as so many tokens of input. */
-const ASSUMED_ANSWERS = 3;
+/**
+ * Of a target that was not heard of it is assumed, with the weight of one answer, that its answers are as long as the
+ * pool's, and that their lengths differ by as much as lengths do: their root mean square is twice their mean.
+ */
+const ASSUMED_SPREAD = 2;
+/** That a vendor counts as we do, and caches nothing, is assumed with the weight of so many tokens of input. */
 const ASSUMED_TOKENS = 1_000;
+/** However little is known of a target, its answers are not hoped to be shorter than this part of the pool's. */
+const LEAST_HOPE = 0.25;
 
 export const newHabits = (targets: number): Habits => ({
   targets,
@@ -53,6 +60,7 @@ export const learnUsage = (
     };
     add(ANSWERS, 1);
     add(OUTPUT, usage.outputTokens);
+    add(SQUARED_OUTPUT, usage.outputTokens ** 2);
     add(ESTIMATED, estimatedTokens);
     add(BILLED, usage.inputTokens);
     add(CACHED, usage.cachedInputTokens);
@@ -61,18 +69,27 @@ export const learnUsage = (
   }
 };
 
+/** How many tokens an answer of a target is going to have, on average. */
+export const outputTokensOf = (habits: Habits, target: number, nowMs: number): number =>
+  (sumOf(habits, target, OUTPUT, nowMs) + usualOf(habits, nowMs)) / (sumOf(habits, target, ANSWERS, nowMs) + 1);
+
 /**
- * How many tokens an answer of a target is going to have, on average. Of a target that was not heard of it is what the
- * pool's answers have, times `assumed`; each of its own answers makes that count for less.
+ * How many it has if what was seen of it was bad luck: the average, less one standard error of it. Lengths of answers differ
+ * by so much that the first twenty may well be half as long again as is usual; whoever went by the average would
+ * leave a target for good that has begun with a few long ones. The more is known, the less there is to hope for.
  */
-export const outputTokensOf = (habits: Habits, target: number, assumed: number, nowMs: number): number => {
-  const pool = habits.targets;
-  const usual = (sumOf(habits, pool, OUTPUT, nowMs) + USUAL_OUTPUT_TOKENS) / (sumOf(habits, pool, ANSWERS, nowMs) + 1);
-  return (
-    (sumOf(habits, target, OUTPUT, nowMs) + ASSUMED_ANSWERS * assumed * usual) /
-    (sumOf(habits, target, ANSWERS, nowMs) + ASSUMED_ANSWERS)
-  );
+export const hopedOutputTokensOf = (habits: Habits, target: number, nowMs: number): number => {
+  const usual = usualOf(habits, nowMs);
+  const answers = sumOf(habits, target, ANSWERS, nowMs) + 1;
+  const mean = (sumOf(habits, target, OUTPUT, nowMs) + usual) / answers;
+  const squares = (sumOf(habits, target, SQUARED_OUTPUT, nowMs) + (ASSUMED_SPREAD * usual) ** 2) / answers;
+  const standardError = Math.sqrt(Math.max(0, squares - mean ** 2) / answers);
+  return Math.max(mean - standardError, LEAST_HOPE * Math.min(mean, usual));
 };
+
+const usualOf = (habits: Habits, nowMs: number): number =>
+  (sumOf(habits, habits.targets, OUTPUT, nowMs) + USUAL_OUTPUT_TOKENS) /
+  (sumOf(habits, habits.targets, ANSWERS, nowMs) + 1);
 
 /** How many tokens its vendor bills for one that we estimate. */
 export const billedPerEstimated = (habits: Habits, target: number, nowMs: number): number =>

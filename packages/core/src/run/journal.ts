@@ -168,7 +168,7 @@ export class Journal {
     const { price, spending } = this.#member(target);
     if (price === undefined) return;
     const { habits } = this.#pool;
-    const usual = outputTokensOf(habits, target, 1, nowMs);
+    const usual = outputTokensOf(habits, target, nowMs);
     const outputTokens = Math.min(usual, mostOutputTokens(this.#course.request) ?? usual);
     const usd = expectedUsd(habits, target, price, inputTokensOf(this.#course.need), outputTokens, nowMs);
     attempt.reservedUsd = usd;

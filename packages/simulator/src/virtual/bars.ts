@@ -89,6 +89,8 @@ export const BARS: readonly Bar[] = [
    { scenario,                   name: '429s per 1000 requests',     unit: '',  statistic: 'median', limits: 5,                                read: refused },
    { scenario,                   name: 'part of the limit unused',   unit: '',  statistic: 'median', limits: 0.05,                             read: unused },
   ]),
+  { scenario: 'prices',          name: 'cost above the oracle',      unit: '',  statistic: 'median', limits: 0.02,                             read: ({ measures }) => measures.cost.aboveOracle },
+  { scenario: 'prices',          name: 'requests that failed',       unit: '',  statistic: 'worst',  limits: 0,                                read: failures },
 ];
 
 /** The limit at a rate, where there is one. */

@@ -9,6 +9,11 @@ export class Books {
   readonly admitted: { requests: number; tokens: number; lastMs: number } = { requests: 0, tokens: 0, lastMs: 0 };
   /** Tokens of prompts it took on and of answers it made, and the part of them that was for nobody: left, or broken off. */
   readonly tokens: { billed: number; lost: number } = { billed: 0, lost: 0 };
+  /**
+   * US dollars. `billed` is the bill; `expected` is what it would be if each whole answer had been of the usual length: it
+   * depends on who was asked, and not on luck.
+   */
+  readonly usd: { billed: number; expected: number } = { billed: 0, expected: 0 };
   readonly #beganMs: number[] = [];
   readonly #endedMs: number[] = [];
   #atOnce = 0;

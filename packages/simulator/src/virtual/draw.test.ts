@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { diceFor, drawGamma, drawLogNormal, drawZipf, meanOf } from './draw.ts';
+import { diceFor, drawGamma, drawLogNormal, drawZipf, meanOf, meanOfZipf } from './draw.ts';
 import { ascending, quantile } from './quantile.ts';
 import { drawGapMs, drawInputTokens, drawKind, requestOf } from './traffic.ts';
 
@@ -65,3 +65,13 @@ test('dice of one purpose leave those of another alone', () => {
   expect(draws('a')).not.toEqual(draws('b'));
   expect(draws('a')).not.toEqual(draws('a', 2));
 });
+
+test.each([[{ most: 2_000, exponent: 1 }], [{ most: 50, exponent: 1.5 }], [{ most: 1, exponent: 2 }]])(
+  'sizes of %j are as large on average as is said of them',
+  (zipf) => {
+    const dice = diceFor(1, 'zipf');
+    let sum = 0;
+    for (let i = 0; i < 200_000; i++) sum += drawZipf(zipf, dice);
+    expect(sum / 200_000 / meanOfZipf(zipf)).toBeCloseTo(1, 1);
+  },
+);

@@ -61,3 +61,13 @@ export const drawZipf = ({ most, exponent }: Zipf, dice: Dice): number => {
   const drawn = power === 0 ? (most + 1) ** u : (1 + u * ((most + 1) ** power - 1)) ** (1 / power);
   return Math.min(most, Math.floor(drawn));
 };
+
+/** Of what `drawZipf` draws: the chance of each size is that of the span from it to the next. */
+export const meanOfZipf = ({ most, exponent }: Zipf): number => {
+  const power = 1 - exponent;
+  const upTo = (size: number): number =>
+    power === 0 ? Math.log(size) / Math.log(most + 1) : (size ** power - 1) / ((most + 1) ** power - 1);
+  let mean = 0;
+  for (let size = 1; size <= most; size++) mean += size * (upTo(size + 1) - upTo(size));
+  return mean;
+};

@@ -43,7 +43,18 @@ export interface Measures {
   readonly falseTripsPerHour: number;
   /** The part of all tokens billed, prompts included, that was for answers nobody got whole: of losers, or broken off. */
   readonly lostTokens: number;
+  readonly cost: CostMeasures;
   readonly targets: readonly TargetMeasures[];
+}
+
+/** US dollars; NaN where a vendor has no price. */
+export interface CostMeasures {
+  readonly perThousandRequestsUsd: number;
+  /**
+   * What was paid above what an oracle would have, as a part of that: each whole answer at the usual length of its vendor's,
+   * so that luck is in neither, and what was for nobody as it was billed.
+   */
+  readonly aboveOracle: number;
 }
 
 /** Requests that carried a trial of a target that may be back. */
@@ -70,6 +81,8 @@ interface Run {
   readonly vendors: readonly VirtualVendor[];
   readonly scenario: Scenario;
   readonly inputTokens: number;
+  /** What an oracle would have paid. Default: not known. */
+  readonly oracleUsd?: number;
 }
 
 export const measure = (run: Run): Measures => {
@@ -113,6 +126,7 @@ export const measure = (run: Run): Measures => {
     swingsPerMinute: swingsPerMinute(requests, vendors, durationMs),
     falseTripsPerHour: falseTrips / instances / (durationMs / 3_600_000),
     lostTokens: lostTokens(vendors),
+    cost: costOf(run),
     targets,
   };
 };
@@ -148,6 +162,14 @@ const hedgesOf = (requests: readonly RequestRecord[]): Hedges => {
 const lostTokens = (vendors: readonly VirtualVendor[]): number => {
   const sum = (what: 'billed' | 'lost'): number => vendors.reduce((all, { books }) => all + books.tokens[what], 0);
   return sum('lost') / sum('billed');
+};
+
+const costOf = ({ recorder, vendors, oracleUsd = Number.NaN }: Run): CostMeasures => {
+  const sum = (what: 'billed' | 'expected'): number => vendors.reduce((all, { books }) => all + books.usd[what], 0);
+  return {
+    perThousandRequestsUsd: (1_000 * sum('billed')) / recorder.requests.length,
+    aboveOracle: sum('expected') / oracleUsd - 1,
+  };
 };
 
 const shareError = (

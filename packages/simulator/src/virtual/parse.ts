@@ -3,6 +3,7 @@ import { RETRY_AFTER_FORMS } from '../fault.ts';
 import type { JsonObject } from '../json.ts';
 import { type Complain, optional, type Reader, reader, show } from '../reader.ts';
 import { VENDOR_NAMES } from '../vendor.ts';
+import type { Billing } from './bill.ts';
 import type { Gamma, LogNormal, Zipf } from './draw.ts';
 import type { ErrorWords, FaultTimes, Midway, RetryHint, VirtualEffect, VirtualFault } from './fault.ts';
 import type { Scenario } from './scenario.ts';
@@ -136,6 +137,7 @@ const VENDOR: Fields<VirtualVendorOptions> = {
   headMs:         maybe(number(0)),
   answer:         maybe(record({ tokens: either(isNumber, number(1), zipf), msPerToken: either(isNumber, number(0), gamma) })),
   rateLimit:      maybe(rateLimit),
+  billing:        maybe(record<Billing>({ tokensPerToken: maybe(positive), cachedShare: maybe(number(0, 1)) })),
   spells:         maybe(record({ calmMs: positive, slowMs: positive, factor: positive })),
   target:         maybe(object as Read<TargetOptions>),
 };

@@ -1,7 +1,9 @@
+import type { ChatRequest } from '@switchyard/core';
 import type { Client, Design, Ending } from './designs/design.ts';
 import { switchyard } from './designs/switchyard.ts';
 import { diceFor } from './draw.ts';
 import { type Measures, measure } from './measure.ts';
+import { least } from './numbers.ts';
 import { Recorder, type RequestRecord, type TargetRecord } from './record.ts';
 import { type Scenario, USUAL_REQUESTS } from './scenario.ts';
 import { drawGapMs, drawInputTokens, drawKind, drawLeavesAfterMs, meanInputTokens, requestOf } from './traffic.ts';
@@ -42,6 +44,7 @@ export const rehearse = async (scenario: Scenario, seed: number, design: Design 
   const dice = diceFor(seed, 'traffic');
   const balancer = diceFor(seed, 'instances');
   const endings: Record<Ending, number> = { answered: 0, failed: 0, 'broke-off': 0, left: 0 };
+  let oracleUsd = 0;
   let open = 0;
   let arriving = true;
   let crash: { readonly error: unknown } | undefined;
@@ -49,6 +52,7 @@ export const rehearse = async (scenario: Scenario, seed: number, design: Design 
   const arrive = (): void => {
     const kind = drawKind(kinds, dice);
     const request = requestOf(drawInputTokens(kind, dice));
+    oracleUsd += leastUsd(vendors, request, world.nowMs());
     const leavesAfterMs = drawLeavesAfterMs(kind, dice);
     const caller = leavesAfterMs === undefined ? undefined : new AbortController();
     const stay = caller && world.schedule(leavesAfterMs ?? 0, () => caller.abort());
@@ -80,10 +84,14 @@ export const rehearse = async (scenario: Scenario, seed: number, design: Design 
     scenario,
     design: design.name,
     seed,
-    measures: measure({ recorder, vendors, scenario, inputTokens: meanInputTokens(kinds) }),
+    measures: measure({ recorder, vendors, scenario, inputTokens: meanInputTokens(kinds), oracleUsd }),
     requests: recorder.requests,
     targetEvents: recorder.targetEvents,
     brokeOff: endings['broke-off'],
     lost: open,
   };
 };
+
+/** What an oracle would pay on average, that knows who is up, how each vendor counts and how long its answers are. */
+const leastUsd = (vendors: readonly VirtualVendor[], request: ChatRequest, atMs: number): number =>
+  least(vendors.filter((vendor) => vendor.isEnabled && vendor.isUp(atMs)).map((vendor) => vendor.meanUsd(request)));

@@ -15,6 +15,7 @@ import { anthropic } from '../wires/anthropic.ts';
 import { cohere } from '../wires/cohere.ts';
 import { google } from '../wires/google.ts';
 import { openai } from '../wires/openai.ts';
+import { type Billing, billedOf, meanTokens, usdOf } from './bill.ts';
 import { Books } from './books.ts';
 import { type Complaint, complaintOf, tooManyOf } from './complaint.ts';
 import {
@@ -47,6 +48,8 @@ export interface VirtualVendorOptions {
   /** What follows the first content. By default nothing does: enough where only the first content is of interest. */
   readonly answer?: { readonly tokens: number | Zipf; readonly msPerToken: number | Gamma };
   readonly rateLimit?: VirtualRateLimit;
+  /** How it counts what it bills. Its prices are the `price` of `target`, and are true. */
+  readonly billing?: Billing;
   /** Spells in which everything takes `factor` times as long, by chance: calm and slow for so long on average. */
   readonly spells?: { readonly calmMs: number; readonly slowMs: number; readonly factor: number };
   /** The router's options for this target: weight, time-outs, context window … */
@@ -91,6 +94,7 @@ export class VirtualVendor {
   readonly #world: World;
   readonly #dice: Dice;
   #buckets: Buckets;
+  readonly #meanOutputTokens: number;
   #spell = { slow: false, untilMs: 0 };
 
   constructor(options: VirtualVendorOptions, faults: readonly VirtualFault[], world: World) {
@@ -101,6 +105,7 @@ export class VirtualVendor {
     this.#world = world;
     this.#dice = diceFor(world.seed, options.model === undefined ? options.name : `${options.name}/${options.model}`);
     this.#buckets = fullBuckets(options.rateLimit, 0);
+    this.#meanOutputTokens = meanTokens(options.answer?.tokens ?? 1);
   }
 
   /** What goes into a router's pool. */
@@ -146,6 +151,17 @@ export class VirtualVendor {
     return connectMs + meanOf(this.#firstContentMs(inputTokens)) * this.#faultFactor(atMs);
   }
 
+  /** The truth: what a request costs here on average; NaN where the vendor has no price. */
+  meanUsd(request: ChatRequest): number {
+    return this.#usdOf(inputTokensOf(request), this.#meanOutputTokens);
+  }
+
+  #usdOf(inputTokens: number, outputTokens: number): number {
+    const { billing = {}, target } = this.#options;
+    if (target?.price === undefined) return Number.NaN;
+    return usdOf(target.price, { ...billedOf(billing, inputTokens), outputTokens });
+  }
+
   #provider(model: string): Provider {
     return {
       name: this.name,
@@ -160,10 +176,13 @@ export class VirtualVendor {
 
   async #send(request: ChatRequest, call: Call, model: string): Promise<ChatResponse> {
     let finished: ChatResponse['finishReason'] = 'stop';
+    let used: ChatResponse['usage'];
     for await (const event of this.#stream(request, call, model)) {
       if (event.type === 'finish') finished = event.reason;
+      if (event.type === 'usage') used = event.usage;
     }
-    return { id: 'virtual', model, text: this.name, toolCalls: [], finishReason: finished };
+    const usage = used !== undefined && { usage: used };
+    return { id: 'virtual', model, text: this.name, toolCalls: [], finishReason: finished, ...usage };
   }
 
   async *#stream(request: ChatRequest, { signal }: Call, model: string): AsyncGenerator<ChatEvent, void> {
@@ -188,7 +207,11 @@ export class VirtualVendor {
     };
     // What was never answered at all is not billed; what broke off, or was left, is.
     const isDeaf = struck?.kind === 'hang' || struck?.kind === 'hang-after-headers';
-    const close = this.#open(() => ({ billed: isDeaf ? 0 : inputTokens + madeTokens, isWhole }));
+    const close = this.#open(() => {
+      const billedUsd = isDeaf ? 0 : this.#usdOf(inputTokens, madeTokens);
+      const expectedUsd = isWhole ? this.#usdOf(inputTokens, this.#meanOutputTokens) : billedUsd;
+      return { billed: isDeaf ? 0 : inputTokens + madeTokens, isWhole, billedUsd, expectedUsd };
+    });
     // A client that leaves closes its connection, also while nobody asks for the next event.
     signal.addEventListener('abort', close);
     try {
@@ -212,7 +235,8 @@ export class VirtualVendor {
       if (struck?.kind === 'no-end') throw this.#broken('an answer without its end');
       isWhole = true;
       yield { type: 'finish', reason: 'stop' };
-      yield { type: 'usage', usage: { inputTokens, outputTokens, cachedInputTokens: 0, reasoningTokens: 0 } };
+      const billed = billedOf(this.#options.billing ?? {}, inputTokens);
+      yield { type: 'usage', usage: { ...billed, outputTokens, reasoningTokens: 0 } };
     } finally {
       signal.removeEventListener('abort', close);
       close();
@@ -220,7 +244,7 @@ export class VirtualVendor {
   }
 
   /** Puts a call on the books; the result closes it, once. */
-  #open(result: () => { readonly billed: number; readonly isWhole: boolean }): () => void {
+  #open(result: () => Bill): () => void {
     const { books } = this;
     books.begin(this.#world.nowMs());
     let isOpen = true;
@@ -228,8 +252,10 @@ export class VirtualVendor {
       if (!isOpen) return;
       isOpen = false;
       books.end(this.#world.nowMs());
-      const { billed, isWhole } = result();
+      const { billed, isWhole, billedUsd, expectedUsd } = result();
       books.tokens.billed += billed;
+      books.usd.billed += billedUsd;
+      books.usd.expected += expectedUsd;
       if (!isWhole) books.tokens.lost += billed;
     };
   }
@@ -405,6 +431,15 @@ export class VirtualVendor {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
   }
+}
+
+/** What a call came to. */
+interface Bill {
+  /** Tokens. */
+  readonly billed: number;
+  readonly isWhole: boolean;
+  readonly billedUsd: number;
+  readonly expectedUsd: number;
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   cachedShareOf,
   expectedUsd,
   type Habits,
+  hopedOutputTokensOf,
   learnUsage,
   newHabits,
   outputTokensOf,
@@ -20,11 +21,6 @@ export interface LeastCostOptions {
 
 /** Costs that are so near to each other are the same: what is expected of an answer's length is no nearer. */
 const TIE = 1.05;
-/**
- * Of a target whose answers are not known it is assumed that they are this much shorter than the pool's. So one that
- * would be cheaper then is tried a few times, and what could not be the cheapest even so is never asked to find out.
- */
-const HOPE = 0.25;
 /** What is known of waste, and of times, is half forgotten by then: a bad hour must not keep a target out for good. */
 const HALF_LIFE_MS = 10 * 60_000;
 /** A waste of nothing is assumed, with the weight of so many answers. */
@@ -46,7 +42,7 @@ const ROW = 6;
  * the price of input, the part of it that the vendor's cache usually serves at the price of that, and as many tokens of
  * output as the target's answers usually have, or the request's limit if that is less. What a prompt is billed as, what the
  * cache serves and how long answers are is learned for each target from the usage that its vendor reports, and half
- * forgotten in an hour. On top comes its waste: what it was paid for answers that nobody got whole, because they stalled,
+ * forgotten in six hours; of a target of which little is known, the better is hoped, so that it is tried. On top comes its waste: what it was paid for answers that nobody got whole, because they stalled,
  * broke off or came too late, as a part of what it was paid for the others.
  *
  * Costs within 5 % are a tie, which goes to the target that answers sooner. Targets without a price come last, in the
@@ -119,7 +115,7 @@ class Ledger {
     let cheapest = -1;
     for (let i = 0; i < usd.length; i++) {
       if (!has(candidates, i)) continue;
-      usd[i] = this.#usdOf(i, inputTokens, maxOutputTokens, HOPE, nowMs);
+      usd[i] = this.#usdOf(i, inputTokens, maxOutputTokens, nowMs);
       if ((usd[i] ?? 0) < (cheapest < 0 ? Number.POSITIVE_INFINITY : (usd[cheapest] ?? 0))) cheapest = i;
     }
     return cheapest;
@@ -151,7 +147,8 @@ class Ledger {
     const price = this.#prices[target];
     if (price === undefined) return;
     if (type === 'completed' || isWaste(observation)) {
-      const expected = this.#plainUsdOf(target, inputTokens, contentMs === undefined ? 0 : maxOutputTokens, 1, nowMs);
+      const most = contentMs === undefined ? 0 : maxOutputTokens;
+      const expected = this.#plainUsdOf(target, inputTokens, most, outputTokensOf(this.#habits, target, nowMs), nowMs);
       const usd = usage === undefined ? expected : usdOf(price, usage);
       this.#age(target, nowMs);
       this.#add(target, type === 'completed' ? USEFUL_USD : WASTED_USD, usd);
@@ -162,25 +159,23 @@ class Ledger {
     const wasted = this.#sum(target, WASTED_USD, nowMs);
     return {
       priced: this.#prices[target] !== undefined,
-      expectedOutputTokens: outputTokensOf(this.#habits, target, 1, nowMs),
+      expectedOutputTokens: outputTokensOf(this.#habits, target, nowMs),
       billedPerEstimatedToken: billedPerEstimated(this.#habits, target, nowMs),
       cachedShare: cachedShareOf(this.#habits, target, nowMs),
       wastedShare: wasted === 0 ? 0 : wasted / (wasted + this.#sum(target, USEFUL_USD, nowMs)),
     };
   }
 
-  #usdOf(i: number, inputTokens: number, most: number | undefined, hope: number, nowMs: number): number {
-    const usd = this.#plainUsdOf(i, inputTokens, most, hope, nowMs);
+  #usdOf(i: number, inputTokens: number, most: number | undefined, nowMs: number): number {
+    const usd = this.#plainUsdOf(i, inputTokens, most, hopedOutputTokensOf(this.#habits, i, nowMs), nowMs);
     return usd * (1 + this.#wastedPerUseful(i, ASSUMED_ANSWERS * usd, nowMs));
   }
 
   /** NaN where there is no price. */
-  #plainUsdOf(i: number, inputTokens: number, most: number | undefined, hope: number, nowMs: number): number {
+  #plainUsdOf(i: number, inputTokens: number, most: number | undefined, usual: number, nowMs: number): number {
     const price = this.#prices[i];
-    if (price === undefined) return Number.NaN;
-    const usual = outputTokensOf(this.#habits, i, hope, nowMs);
     const outputTokens = most === undefined ? usual : Math.min(usual, most);
-    return expectedUsd(this.#habits, i, price, inputTokens, outputTokens, nowMs);
+    return price === undefined ? Number.NaN : expectedUsd(this.#habits, i, price, inputTokens, outputTokens, nowMs);
   }
 
   #wastedPerUseful(i: number, assumedUsd: number, nowMs: number): number {

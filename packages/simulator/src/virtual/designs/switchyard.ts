@@ -1,11 +1,12 @@
-import { createRouter, isRouterError } from '@switchyard/core';
+import { createRouter, isRouterError, type Strategy } from '@switchyard/core';
 import type { Design } from './design.ts';
 
-/** The router itself, as in production but for its clock and its dice. */
-export const switchyard: Design = {
-  name: 'switchyard',
+/** The router with a strategy of its own instead of the scenario's. */
+export const switchyardWith = (name: string, strategy?: Strategy): Design => ({
+  name,
   connect({ world, targets, route, router: settings, onEvent }) {
-    const router = createRouter({ ...settings, routes: { pool: { ...route, pool: targets } }, system: world, onEvent });
+    const pool = { ...route, ...(strategy !== undefined && { strategy }), pool: targets };
+    const router = createRouter({ ...settings, routes: { pool }, system: world, onEvent });
     return {
       async ask(request, { stream, deadlineMs, signal }) {
         try {
@@ -20,4 +21,7 @@ export const switchyard: Design = {
       },
     };
   },
-};
+});
+
+/** The router itself, as in production but for its clock and its dice. */
+export const switchyard: Design = switchyardWith('switchyard');
