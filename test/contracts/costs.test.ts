@@ -1,6 +1,13 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { createAdaptorServer } from '@hono/node-server';
-import { createRouter, type RouteConfig, type RouterEvent, type TargetPrice, type TargetSpec } from '@switchyard/core';
+import {
+  createRouter,
+  type RouteConfig,
+  type Router,
+  type RouterEvent,
+  type TargetPrice,
+  type TargetSpec,
+} from '@switchyard/core';
 import { switchyard } from '@switchyard/hono';
 import { type Simulator, startSimulator } from '@switchyard/simulator';
 import { Hono } from 'hono';
@@ -17,10 +24,11 @@ const messages = [{ role: 'user' as const, content: 'How far is the moon from he
 let simulator: Simulator;
 let server: RunningServer | undefined;
 let events: RouterEvent[] = [];
+let router: Router;
 
 const serve = async (pool: readonly TargetSpec[], route: Partial<RouteConfig> = {}): Promise<string> => {
   events = [];
-  const router = createRouter({ routes: { chat: { ...route, pool } }, onEvent: (event) => events.push(event) });
+  router = createRouter({ routes: { chat: { ...route, pool } }, onEvent: (event) => events.push(event) });
   const app = new Hono();
   app.use('/llm/*', switchyard(router));
   server = await running(createAdaptorServer({ fetch: app.fetch }) as Parameters<typeof running>[0]);
@@ -111,8 +119,9 @@ test('what a failed attempt cost stands in a header of its own', async () => {
   const { headers } = await post(url, 'v1/chat/completions', { messages });
   expect(headers.get('x-switchyard-target')).toBe('anthropic/claude-sonnet-5-5');
   const failed = Number(headers.get('x-switchyard-cost-failed'));
-  // 39 characters are ten tokens.
-  expect(failed).toBeCloseTo((10 * 3) / 1e6, 9);
+  const content = [{ type: 'text' as const, text: messages[0]?.content ?? '' }];
+  const { estimatedTokens } = router.explain('chat', { messages: [{ role: 'user', content }] });
+  expect(failed).toBeCloseTo((estimatedTokens * 3) / 1e6, 9);
   expect(headers.get('x-switchyard-trace')).toContain('outcome=broken;ms=');
   expect(headers.get('x-switchyard-trace')).toContain(';estimated, anthropic');
   expect(Number(headers.get('x-switchyard-cost'))).toBeGreaterThan(10 * failed);

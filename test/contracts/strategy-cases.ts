@@ -1,4 +1,4 @@
-import { bestPerformance, priority, roundRobin, type Strategy, weightedRoundRobin } from '@switchyard/core';
+import { bestPerformance, leastCost, priority, roundRobin, type Strategy, weightedRoundRobin } from '@switchyard/core';
 import { ranked } from '../../packages/core/src/decide/strategies/ranked.ts';
 import { inGroups } from './strategy-pool.ts';
 
@@ -19,6 +19,7 @@ export const STRATEGY_CASES: Readonly<Record<string, StrategyCase>> = {
   priority:               { make: priority, scales: true },
   'round-robin':          { make: roundRobin, standby: true, scales: true },
   'weighted-round-robin': { make: weightedRoundRobin, standby: true, permutes: true, scales: true },
+  'least-cost':           { make: leastCost, scales: true },
   'best-performance':     { make: bestPerformance, standby: true, scales: true },
   own:                    { make: () => ranked('own'), scales: true },
   'priority of round-robin':             { make: () => inGroups(priority, roundRobin), scales: true },

@@ -20,8 +20,8 @@ const price: TargetPrice = { inputUsdPerMTok: 1_000, cachedInputUsdPerMTok: 100,
 const usage: Usage = { inputTokens: 12, outputTokens: 30, cachedInputTokens: 4, reasoningTokens: 10 };
 /** 8 · 0.001 + 4 · 0.0001 + 30 · 0.01 */
 const USAGE_USD = 0.3084;
-/** Of `hello`, which is estimated at two tokens. */
-const PROMPT_USD = 0.002;
+/** Of `hello`, which is estimated at five tokens. */
+const PROMPT_USD = 0.005;
 const answered: Act = { answerAfterMs: 100, usage };
 const word = { afterMs: 50, event: { type: 'text', text: 'twelve chars' } } as const;
 const finish = { afterMs: 50, event: { type: 'finish', reason: 'stop' } } as const;
@@ -181,6 +181,39 @@ describe('what is paid beside an answer is told apart', () => {
     await refusal(made.world.run(readAll(stream)));
     expect(stream.cost?.usd ?? stream.cost?.failedUsd).toBeCloseTo(PROMPT_USD + 0.04, 9);
     expect(attemptsIn(made.events).at(-1)).toMatchObject({ outcome: 'broken', estimated: true });
+  });
+});
+
+describe('a stream that another target carries on with', () => {
+  const cut: Act = { answerAfterMs: 100, thenEvents: [word, { fail: failure('broken') }] };
+  const rest: Act = { answerAfterMs: 100, thenEvents: [word, finish, used] };
+
+  test('has cost what both have: the caller has the words of both', async () => {
+    const made = setting([cut, rest], undefined, { recovery: 'continue' });
+    const stream = made.router.stream('chat', hello);
+    await made.world.run(readAll(stream));
+    const usd = expect.closeTo(PROMPT_USD + 0.04 + USAGE_USD, 9);
+    expect(stream.cost).toEqual({ usd, failedUsd: 0, hedgedUsd: 0, estimated: true });
+    expect(last(made.events, 'request-completed')?.cost).toEqual(stream.cost);
+  });
+
+  test('and that began anew has thrown away what came before', async () => {
+    const made = setting([cut, rest], undefined, { recovery: 'restart' });
+    const stream = made.router.stream('chat', hello);
+    await made.world.run(readAll(stream));
+    expect(stream.cost).toEqual({
+      usd: expect.closeTo(USAGE_USD, 9),
+      failedUsd: expect.closeTo(PROMPT_USD + 0.04, 9),
+      hedgedUsd: 0,
+      estimated: true,
+    });
+  });
+
+  test('is paid to its end, whatever is left', async () => {
+    const made = setting([cut, rest], undefined, { recovery: 'continue', budget: { usd: 0.01, per: '1h' } });
+    await made.world.run(readAll(made.router.stream('chat', hello)));
+    expect(last(made.events, 'request-completed')?.target).toBe('t1/m');
+    expect((await refusal(chat(made))).code).toBe('budget-spent');
   });
 });
 
