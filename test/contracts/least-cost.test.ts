@@ -221,6 +221,18 @@ describe('spread', () => {
     expect(pickerOf([undefined, undefined], 1).pick(pickContext(2))).toBe(0);
   });
 
+  test('fallbacks turn in a rotation of their own: a target that fails moves no first picks of the others', () => {
+    const first = (fails: boolean): number[] => {
+      const picker = pickerOf([price(1, 0), price(2, 0), price(3, 0)], 1);
+      return Array.from({ length: 49 }, () => {
+        const picked = picker.pick(pickContext(3, { maxOutputTokens: 0 }));
+        if (fails) picker.pick(pickContext(3, { maxOutputTokens: 0, attempt: 1, candidates: 0b111 & ~(1 << picked) }));
+        return picked;
+      });
+    };
+    expect(first(true)).toEqual(first(false));
+  });
+
   test('a copy has a rotation of its own', () => {
     const picker = pickerOf([price(1, 0), price(2, 0)], 1);
     const copy = picker.copy?.() as Picker;

@@ -398,6 +398,16 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     expect(next.served.target).toEqual(served.target);
     expect(next.served.attempts[0]?.affinity).toBe(true);
   },
+  'least-cost.ts': async () => {
+    const { router } = await import('./snippets/least-cost.ts');
+    const [{ ranking }] = [router.explain('summaries', hello)];
+    expect(ranking.map(({ target }) => target)).toEqual([
+      'openai/llama-4',
+      'anthropic/claude-haiku-5-5',
+      'google-genai/gemini-2.5-flash',
+      'openai/gpt-5-mini',
+    ]);
+  },
   'weighted-round-robin.ts': async () => {
     const { router } = await import('./snippets/weighted-round-robin.ts');
     const served: string[] = [];

@@ -56,7 +56,7 @@ export const leastCost = ({ spread = 0 }: LeastCostOptions = {}): Strategy => {
   return {
     name: 'least-cost',
     forPool: ({ targets }) =>
-      pickerOf(new Ledger(targets.map(({ price }) => price)), spread, new Float64Array(targets.length)),
+      pickerOf(new Ledger(targets.map(({ price }) => price)), spread, new Float64Array(2 * targets.length)),
   };
 };
 
@@ -66,16 +66,23 @@ const pickerOf = (ledger: Ledger, spread: number, credits: Float64Array): Picker
   pick: (context) => {
     const cheapest = ledger.weigh(context);
     if (cheapest < 0) return firstOf(context.candidates);
-    return spread > 0 ? turn(ledger, context.candidates, cheapest, spread, credits) : ledger.soonest(context, cheapest);
+    return spread > 0 ? turn(ledger, context, cheapest, spread, credits) : ledger.soonest(context, cheapest);
   },
   copy: () => pickerOf(ledger, spread, credits.slice()),
   observe: (observation) => ledger.observe(observation),
   report: (target, nowMs) => ledger.report(target, nowMs),
 });
 
-/** Smooth weighted round robin, where each request has weights of its own. */
-const turn = ({ usd }: Ledger, candidates: number, cheapest: number, spread: number, credits: Float64Array): number => {
+/** Smooth weighted round robin, where each request has weights of its own. Later picks than the first turn in credits of theirs. */
+const turn = (
+  { usd }: Ledger,
+  { candidates, attempt }: PickContext,
+  cheapest: number,
+  spread: number,
+  credits: Float64Array,
+): number => {
   const least = usd[cheapest] ?? 0;
+  const from = attempt === 0 ? 0 : usd.length;
   let total = 0;
   let best = -1;
   for (let i = 0; i < usd.length; i++) {
@@ -85,10 +92,10 @@ const turn = ({ usd }: Ledger, candidates: number, cheapest: number, spread: num
     const weight = cost === least ? 1 : (least / cost) ** (2 / spread);
     if (weight === 0) continue;
     total += weight;
-    credits[i] = (credits[i] ?? 0) + weight;
-    if (best < 0 || (credits[i] ?? 0) > (credits[best] ?? 0)) best = i;
+    credits[from + i] = (credits[from + i] ?? 0) + weight;
+    if (best < 0 || (credits[from + i] ?? 0) > (credits[from + best] ?? 0)) best = i;
   }
-  credits[best] = (credits[best] ?? 0) - total;
+  credits[from + best] = (credits[from + best] ?? 0) - total;
   return best;
 };
 
