@@ -40,7 +40,7 @@ const heard = (picker: Picker, target: number, given: Partial<Observation>): voi
     contentMs: 500,
     readMs: 0,
     streaming: true,
-    inputTokens: 1_000,
+    inputTokens: 2_000,
     maxOutputTokens: undefined,
     subject: undefined,
     task: undefined,
@@ -49,7 +49,7 @@ const heard = (picker: Picker, target: number, given: Partial<Observation>): voi
     ...given,
   });
 
-/** So many answers of a target, each to a prompt that was estimated at 1000 tokens. */
+/** So many answers of a target, each to a prompt that was estimated at 2000 tokens. */
 const answer = (picker: Picker, target: number, usage: Usage, times = 200, nowMs = 0): void => {
   for (let i = 0; i < times; i++) heard(picker, target, { usage, nowMs });
 };
@@ -58,7 +58,7 @@ const answer = (picker: Picker, target: number, usage: Usage, times = 200, nowMs
 const orderOf = (picker: Picker, count: number, given: Parameters<typeof pickContext>[1] = {}): number[] => {
   const order: number[] = [];
   for (let left = (1 << count) - 1; left !== 0; left &= ~(1 << (order.at(-1) as number))) {
-    order.push(picker.pick(pickContext(count, { inputTokens: 1_000, candidates: left, ...given })));
+    order.push(picker.pick(pickContext(count, { inputTokens: 2_000, candidates: left, ...given })));
   }
   return order;
 };
@@ -78,13 +78,13 @@ describe('the cheapest target comes first, and the next dearer one after it (N1)
     const dearOutput = price(0.1, 8);
     const dearInput = price(2, 1);
     const picker = pickerOf([dearOutput, dearInput]);
-    answer(picker, 0, usageOf(1_000, 500));
-    answer(picker, 1, usageOf(1_000, 500));
+    answer(picker, 0, usageOf(2_000, 500));
+    answer(picker, 1, usageOf(2_000, 500));
     expect(orderOf(picker, 2, { inputTokens: 100 })).toEqual([1, 0]);
     expect(orderOf(picker, 2, { inputTokens: 20_000 })).toEqual([0, 1]);
     // The request allows hardly any output, whatever is usual.
-    expect(orderOf(picker, 2, { inputTokens: 1_000, maxOutputTokens: 5 })).toEqual([0, 1]);
-    expect(orderOf(picker, 2, { inputTokens: 1_000 })).toEqual([1, 0]);
+    expect(orderOf(picker, 2, { inputTokens: 1_200, maxOutputTokens: 5 })).toEqual([0, 1]);
+    expect(orderOf(picker, 2, { inputTokens: 1_200 })).toEqual([1, 0]);
   });
 
   test('a long prompt is paid by the tariff for long prompts', () => {
@@ -92,7 +92,7 @@ describe('the cheapest target comes first, and the next dearer one after it (N1)
       price(1, 1, { longPrompts: { aboveInputTokens: 10_000, inputUsdPerMTok: 5, outputUsdPerMTok: 5 } }),
       price(2, 2),
     ]);
-    expect(orderOf(picker, 2, { inputTokens: 9_000 })).toEqual([0, 1]);
+    expect(orderOf(picker, 2, { inputTokens: 9_900 })).toEqual([0, 1]);
     expect(orderOf(picker, 2, { inputTokens: 11_000 })).toEqual([1, 0]);
   });
 });
@@ -100,24 +100,24 @@ describe('the cheapest target comes first, and the next dearer one after it (N1)
 describe('what a list price does not say is learned', () => {
   test('a target that says in 2000 tokens what another says in 300 is dearer, at half the price', () => {
     const picker = pickerOf([price(0.5, 2), price(1, 4)]);
-    answer(picker, 0, usageOf(1_000, 2_000));
-    answer(picker, 1, usageOf(1_000, 300));
+    answer(picker, 0, usageOf(2_000, 2_000));
+    answer(picker, 1, usageOf(2_000, 300));
     expect(orderOf(picker, 2)).toEqual([1, 0]);
   });
 
   test('one that was never asked is tried a few times, where shorter answers would make it cheapest', () => {
     const picker = pickerOf([price(0.5, 2), price(1, 4), price(100, 400)]);
-    answer(picker, 0, usageOf(1_000, 2_000));
+    answer(picker, 0, usageOf(2_000, 2_000));
     expect(orderOf(picker, 3)).toEqual([1, 0, 2]);
     // Its answers are no shorter, and a few of them are enough to know.
-    answer(picker, 1, usageOf(1_000, 2_000), 6);
+    answer(picker, 1, usageOf(2_000, 2_000), 6);
     expect(orderOf(picker, 3)).toEqual([0, 1, 2]);
   });
 
   test('a target that counts more tokens in the same prompt is dearer', () => {
     const picker = pickerOf([price(1, 0), price(1.2, 0)]);
-    answer(picker, 0, usageOf(1_500, 10));
-    answer(picker, 1, usageOf(1_000, 10));
+    answer(picker, 0, usageOf(3_000, 10));
+    answer(picker, 1, usageOf(2_000, 10));
     expect(orderOf(picker, 2)).toEqual([1, 0]);
     expect(picker.report?.(0, 0)).toMatchObject({ priced: true });
     expect(picker.report?.(0, 0)?.billedPerEstimatedToken).toBeCloseTo(1.5, 1);
@@ -125,10 +125,10 @@ describe('what a list price does not say is learned', () => {
 
   test('a target whose cache serves most of the prompt is cheaper', () => {
     const picker = pickerOf([price(1, 1), price(2, 1, { cachedInputUsdPerMTok: 0.2 })]);
-    answer(picker, 0, usageOf(1_000, 10));
-    answer(picker, 1, usageOf(1_000, 10, 900));
+    answer(picker, 0, usageOf(2_000, 10));
+    answer(picker, 1, usageOf(2_000, 10, 1_800));
     expect(orderOf(picker, 2)).toEqual([1, 0]);
-    expect(picker.report?.(1, 0)?.cachedShare).toBeCloseTo(0.9, 1);
+    expect(picker.report?.(1, 0)?.cachedShareOfLongPrompts).toBeCloseTo(0.9, 1);
   });
 
   test('a target that stalls half of the time is dearer by what it is paid for nothing; one that refuses is not', () => {
@@ -138,9 +138,9 @@ describe('what a list price does not say is learned', () => {
     });
     const both = (kind: 'stalled' | 'server-error'): number[] => {
       const picker = pickerOf([price(1, 4), price(1.3, 5.2)]);
-      answer(picker, 1, usageOf(1_000, 500));
+      answer(picker, 1, usageOf(2_000, 500));
       for (let i = 0; i < 100; i++) {
-        heard(picker, 0, { usage: usageOf(1_000, 500) });
+        heard(picker, 0, { usage: usageOf(2_000, 500) });
         heard(picker, 0, failed(kind));
       }
       return orderOf(picker, 2);
@@ -151,17 +151,17 @@ describe('what a list price does not say is learned', () => {
 
   test('a caller who leaves in the middle of an answer is nobody’s waste', () => {
     const picker = pickerOf([price(1, 4), price(1.3, 5.2)]);
-    answer(picker, 0, usageOf(1_000, 500));
-    answer(picker, 1, usageOf(1_000, 500));
+    answer(picker, 0, usageOf(2_000, 500));
+    answer(picker, 1, usageOf(2_000, 500));
     for (let i = 0; i < 1_000; i++) heard(picker, 0, { type: 'cancelled' });
     expect(orderOf(picker, 2)).toEqual([0, 1]);
   });
 
   test('it is forgotten: hours after its last answer a target is taken for usual again', () => {
     const picker = pickerOf([price(0.5, 2), price(1, 4)]);
-    answer(picker, 0, usageOf(1_000, 2_000));
-    answer(picker, 1, usageOf(1_000, 300));
-    answer(picker, 1, usageOf(1_000, 300), 200, 60 * HOUR);
+    answer(picker, 0, usageOf(2_000, 2_000));
+    answer(picker, 1, usageOf(2_000, 300));
+    answer(picker, 1, usageOf(2_000, 300), 200, 60 * HOUR);
     expect(orderOf(picker, 2, { nowMs: 60 * HOUR })).toEqual([0, 1]);
   });
 });
@@ -169,8 +169,8 @@ describe('what a list price does not say is learned', () => {
 describe('costs within 5 % are a tie', () => {
   const paired = (second: number): Picker => {
     const picker = pickerOf([price(1, 4), price(second, 4 * second)]);
-    answer(picker, 0, usageOf(1_000, 500));
-    answer(picker, 1, usageOf(1_000, 500));
+    answer(picker, 0, usageOf(2_000, 500));
+    answer(picker, 1, usageOf(2_000, 500));
     for (let i = 0; i < 20; i++) {
       heard(picker, 0, { type: 'content', contentMs: 900 });
       heard(picker, 1, { type: 'content', contentMs: 300 });

@@ -1,6 +1,6 @@
 import type { Attempt } from './attempt.ts';
 import type { FailureKind } from './failure.ts';
-import { type TargetPrice, usdOf, usdOfTokens } from './price.ts';
+import { type TargetPrice, tariffFor, usdOf, usdOfTokens } from './price.ts';
 
 /** What one attempt cost, in US dollars. */
 export interface AttemptCost {
@@ -42,7 +42,10 @@ export const costOfAttempt = (attempt: Attempt, price: TargetPrice, inputTokens:
   // A plain answer that is there was not heard by the character: what was expected of it.
   if (finished && heardCharacters === 0) return { usd: reservedUsd, estimated: true };
   const outputTokens = Math.ceil(heardCharacters / CHARACTERS_PER_TOKEN);
-  return { usd: Math.max(toldUsd, usdOfTokens(price, inputTokens, 0, 0, outputTokens)), estimated: true };
+  return {
+    usd: Math.max(toldUsd, usdOfTokens(tariffFor(price, inputTokens), inputTokens, 0, 0, outputTokens)),
+    estimated: true,
+  };
 };
 
 const FREE: AttemptCost = { usd: 0, estimated: false };

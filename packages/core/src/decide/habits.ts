@@ -1,4 +1,4 @@
-import { type TargetPrice, usdOfTokens } from './price.ts';
+import { type TargetPrice, type Tariff, tariffFor, usdOfTokens } from './price.ts';
 import type { Usage } from './response.ts';
 
 /**
@@ -19,12 +19,21 @@ const HALF_LIFE_MS = 6 * 60 * 60_000;
 /** Where each sum stands in the row of a target. */
 const ANSWERS = 0;
 const OUTPUT = 1;
-const ESTIMATED = 2;
-const BILLED = 3;
-const CACHED = 4;
-const WRITTEN = 5;
-const SQUARED_OUTPUT = 6;
-const ROW = 7;
+const SQUARED_OUTPUT = 2;
+/** From here on those of prompts, by their size. */
+const PROMPTS = 3;
+const ESTIMATED = 0;
+const BILLED = 1;
+const CACHED = 2;
+const WRITTEN = 3;
+const SUMS_OF_PROMPTS = 4;
+
+/** Prompts are told apart by size: caches serve those from 1024 tokens on, and our estimate is off by another part of long ones. */
+export const PROMPT_SIZES = 3;
+const ROW = PROMPTS + PROMPT_SIZES * SUMS_OF_PROMPTS;
+
+export const promptSizeOf = (estimatedTokens: number): number =>
+  estimatedTokens < 1_024 ? 0 : estimatedTokens < 8_000 ? 1 : 2;
 
 /** Tokens of an answer of which nothing is known, neither of its target's nor of the pool's. */
 const USUAL_OUTPUT_TOKENS = 500;
@@ -58,13 +67,18 @@ export const learnUsage = (
     const add = (at: number, value: number): void => {
       sums[row * ROW + at] = (sums[row * ROW + at] ?? 0) * part + value;
     };
+    const more = (at: number, value: number): void => {
+      sums[row * ROW + at] = (sums[row * ROW + at] ?? 0) + value;
+    };
     add(ANSWERS, 1);
     add(OUTPUT, usage.outputTokens);
     add(SQUARED_OUTPUT, usage.outputTokens ** 2);
-    add(ESTIMATED, estimatedTokens);
-    add(BILLED, usage.inputTokens);
-    add(CACHED, usage.cachedInputTokens);
-    add(WRITTEN, usage.cacheWriteInputTokens ?? 0);
+    const prompts = promptsAt(promptSizeOf(estimatedTokens));
+    for (let at = PROMPTS; at < ROW; at++) add(at, 0);
+    more(prompts + ESTIMATED, estimatedTokens);
+    more(prompts + BILLED, usage.inputTokens);
+    more(prompts + CACHED, usage.cachedInputTokens);
+    more(prompts + WRITTEN, usage.cacheWriteInputTokens ?? 0);
     habits.atMs[row] = nowMs;
   }
 };
@@ -91,15 +105,30 @@ const usualOf = (habits: Habits, nowMs: number): number =>
   (sumOf(habits, habits.targets, OUTPUT, nowMs) + USUAL_OUTPUT_TOKENS) /
   (sumOf(habits, habits.targets, ANSWERS, nowMs) + 1);
 
-/** How many tokens its vendor bills for one that we estimate. */
-export const billedPerEstimated = (habits: Habits, target: number, nowMs: number): number =>
-  (sumOf(habits, target, BILLED, nowMs) + ASSUMED_TOKENS) / (sumOf(habits, target, ESTIMATED, nowMs) + ASSUMED_TOKENS);
+/** How many tokens its vendor bills for one that we estimate, in prompts of a size. */
+export const billedPerEstimated = (habits: Habits, target: number, size: number, nowMs: number): number =>
+  (sumOf(habits, target, promptsAt(size) + BILLED, nowMs) + ASSUMED_TOKENS) /
+  (sumOf(habits, target, promptsAt(size) + ESTIMATED, nowMs) + ASSUMED_TOKENS);
 
-/** The part of the input that the vendor's cache serves. */
-export const cachedShareOf = (habits: Habits, target: number, nowMs: number): number =>
-  sumOf(habits, target, CACHED, nowMs) / (sumOf(habits, target, BILLED, nowMs) + ASSUMED_TOKENS);
+/** The part of the input that the vendor's cache serves, in prompts of a size. */
+export const cachedShareOf = (habits: Habits, target: number, size: number, nowMs: number): number =>
+  shareOf(habits, target, size, CACHED, nowMs);
 
-/** What a request is going to cost at a target, in US dollars, on average. Allocates nothing. */
+/** What a token of a prompt costs on average that we have estimated at one, in US dollars. */
+export const usdPerInputToken = (
+  habits: Habits,
+  target: number,
+  tariff: Tariff,
+  size: number,
+  nowMs: number,
+): number => {
+  const billed = billedPerEstimated(habits, target, size, nowMs);
+  const cached = billed * shareOf(habits, target, size, CACHED, nowMs);
+  const written = billed * shareOf(habits, target, size, WRITTEN, nowMs);
+  return usdOfTokens(tariff, billed, cached, written, 0);
+};
+
+/** What a request is going to cost at a target, in US dollars, on average. */
 export const expectedUsd = (
   habits: Habits,
   target: number,
@@ -108,12 +137,18 @@ export const expectedUsd = (
   outputTokens: number,
   nowMs: number,
 ): number => {
-  const billed = inputTokens * billedPerEstimated(habits, target, nowMs);
-  const cached = billed * cachedShareOf(habits, target, nowMs);
-  const written =
-    (billed * sumOf(habits, target, WRITTEN, nowMs)) / (sumOf(habits, target, BILLED, nowMs) + ASSUMED_TOKENS);
-  return usdOfTokens(price, billed, cached, written, outputTokens);
+  const size = promptSizeOf(inputTokens);
+  const tariff = tariffFor(price, inputTokens * billedPerEstimated(habits, target, size, nowMs));
+  return (
+    inputTokens * usdPerInputToken(habits, target, tariff, size, nowMs) + usdOfTokens(tariff, 0, 0, 0, outputTokens)
+  );
 };
+
+const shareOf = (habits: Habits, target: number, size: number, at: number, nowMs: number): number =>
+  sumOf(habits, target, promptsAt(size) + at, nowMs) /
+  (sumOf(habits, target, promptsAt(size) + BILLED, nowMs) + ASSUMED_TOKENS);
+
+const promptsAt = (size: number): number => PROMPTS + size * SUMS_OF_PROMPTS;
 
 const sumOf = (habits: Habits, row: number, at: number, nowMs: number): number => {
   const sum = habits.sums[row * ROW + at] ?? 0;

@@ -26,19 +26,23 @@ const MTOK = 1_000_000;
 /** What the tokens of one answer cost, in US dollars. What was read from a cache, or written to it, is part of the input. */
 export const usdOf = (price: TargetPrice, usage: Usage): number => {
   const { inputTokens, cachedInputTokens, cacheWriteInputTokens = 0, outputTokens } = usage;
-  return usdOfTokens(price, inputTokens, cachedInputTokens, cacheWriteInputTokens, outputTokens);
+  const tariff = tariffFor(price, inputTokens);
+  return usdOfTokens(tariff, inputTokens, cachedInputTokens, cacheWriteInputTokens, outputTokens);
 };
 
-/** The same for numbers that are in no object: a pick allocates nothing. */
+/** By the size of the prompt. */
+export const tariffFor = (price: TargetPrice, inputTokens: number): Tariff => {
+  const { longPrompts } = price;
+  return longPrompts !== undefined && inputTokens > longPrompts.aboveInputTokens ? longPrompts : price;
+};
+
 export const usdOfTokens = (
-  price: TargetPrice,
+  tariff: Tariff,
   inputTokens: number,
   cachedTokens: number,
   writtenTokens: number,
   outputTokens: number,
 ): number => {
-  const { longPrompts } = price;
-  const tariff: Tariff = longPrompts !== undefined && inputTokens > longPrompts.aboveInputTokens ? longPrompts : price;
   const perToken = tariff.inputUsdPerMTok;
   const usd =
     Math.max(0, inputTokens - cachedTokens - writtenTokens) * perToken +

@@ -4,7 +4,7 @@ import { earnLastResorts, noteOutcome } from '../decide/budget.ts';
 import { costOfAttempt } from '../decide/cost.ts';
 import type { Course } from '../decide/course.ts';
 import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
-import { billedPerEstimated, expectedUsd, learnUsage, outputTokensOf } from '../decide/habits.ts';
+import { billedPerEstimated, expectedUsd, learnUsage, outputTokensOf, promptSizeOf } from '../decide/habits.ts';
 import { closedGateOf, conditionOf } from '../decide/health/health.ts';
 import {
   type Ask,
@@ -186,7 +186,11 @@ export class Journal {
     if (attempt.finished && usage !== undefined) learnUsage(habits, target, inputTokens, usage, nowMs);
     const { price, spending } = this.#member(target);
     if (price === undefined || reservedUsd === undefined) return;
-    attempt.cost = costOfAttempt(attempt, price, inputTokens * billedPerEstimated(habits, target, nowMs));
+    attempt.cost = costOfAttempt(
+      attempt,
+      price,
+      inputTokens * billedPerEstimated(habits, target, promptSizeOf(inputTokens), nowMs),
+    );
     settle(spending, reservedUsd, attempt.cost.usd, nowMs);
     settle(this.#pool.spending, reservedUsd, attempt.cost.usd, nowMs);
   }

@@ -7,8 +7,11 @@ import {
   learnUsage,
   newHabits,
   outputTokensOf,
+  PROMPT_SIZES,
+  promptSizeOf,
+  usdPerInputToken,
 } from '../habits.ts';
-import { usdOf } from '../price.ts';
+import { usdOf, usdOfTokens } from '../price.ts';
 import { firstOf, has, type Observation, type PickContext, type Picker, type Strategy } from '../strategy.ts';
 
 export interface LeastCostOptions {
@@ -34,6 +37,26 @@ const WAIT_MS = 3;
 const PLAIN_WAITS = 4;
 const PLAIN_WAIT_MS = 5;
 const ROW = 6;
+
+/** Where each number stands in the row of a target's digest. */
+const HOPED_OUTPUT = 0;
+const WASTED = 1;
+const USEFUL = 2;
+const WAIT = 3;
+const PLAIN_WAIT = 4;
+/** From here on those of prompts, by their size: above how many tokens they are long, and the tariffs of short and of long ones. */
+const OF_PROMPTS = 5;
+const LONG_ABOVE = 0;
+const SHORT = 1;
+const LONG = 3;
+const USD_PER_INPUT = 0;
+const USD_PER_OUTPUT = 1;
+const DIGEST_OF_PROMPTS = 5;
+const DIGEST = OF_PROMPTS + PROMPT_SIZES * DIGEST_OF_PROMPTS;
+/** What was heard of one target changes what is hoped of the others, and all of it fades: slowly. */
+const FADES_AFTER_MS = 5_000;
+/** The size of prompts by which targets differ most: from 1024 tokens on. */
+const LONG_PROMPTS = 1;
 
 /**
  * Serves each request from the target at which it is likely to cost least, and from the next dearer one after a failure.
@@ -107,6 +130,10 @@ class Ledger {
   readonly #habits: Habits;
   readonly #sums: Float64Array;
   readonly #atMs: Float64Array;
+  /** What picks are made of, by target: worked out when something is heard of it, and every few seconds, since it fades. */
+  readonly #digest: Float64Array;
+  /** When that is due. In an array, since a number of an object's own may get a box of its own. */
+  readonly #dueAtMs: Float64Array = new Float64Array(1).fill(Number.NEGATIVE_INFINITY);
 
   constructor(prices: Prices) {
     this.#prices = prices;
@@ -114,31 +141,43 @@ class Ledger {
     this.usd = new Float64Array(prices.length);
     this.#sums = new Float64Array(prices.length * ROW);
     this.#atMs = new Float64Array(prices.length);
+    this.#digest = new Float64Array(prices.length * DIGEST);
   }
 
   /** Works out what a request would cost at each candidate; answers with the cheapest, or -1 where none has a price. */
   weigh({ candidates, inputTokens, maxOutputTokens, nowMs }: PickContext): number {
+    if (nowMs >= (this.#dueAtMs[0] ?? 0)) this.#digestAll(nowMs);
+    const known = this.#digest;
+    const prompt = promptSizeOf(inputTokens) * DIGEST_OF_PROMPTS + OF_PROMPTS;
     const { usd } = this;
     let cheapest = -1;
     for (let i = 0; i < usd.length; i++) {
       if (!has(candidates, i)) continue;
-      usd[i] = this.#usdOf(i, inputTokens, maxOutputTokens, nowMs);
-      if ((usd[i] ?? 0) < (cheapest < 0 ? Number.POSITIVE_INFINITY : (usd[cheapest] ?? 0))) cheapest = i;
+      const row = i * DIGEST;
+      const at = row + prompt + (inputTokens > (known[row + prompt + LONG_ABOVE] ?? 0) ? LONG : SHORT);
+      const hoped = known[row + HOPED_OUTPUT] ?? 0;
+      const outputTokens = maxOutputTokens !== undefined && maxOutputTokens < hoped ? maxOutputTokens : hoped;
+      const useful = inputTokens * (known[at + USD_PER_INPUT] ?? 0) + outputTokens * (known[at + USD_PER_OUTPUT] ?? 0);
+      const wasted = known[row + WASTED] ?? 0;
+      // What is free cannot be wasted.
+      const waste = wasted > 0 && useful > 0 ? wasted / ((known[row + USEFUL] ?? 0) + ASSUMED_ANSWERS * useful) : 0;
+      const all = useful * (1 + waste);
+      usd[i] = all;
+      if (cheapest < 0 ? !Number.isNaN(all) : all < (usd[cheapest] ?? 0)) cheapest = i;
     }
     return cheapest;
   }
 
   /** Of the candidates that cost hardly more than the cheapest, the one that answers soonest. */
-  soonest({ candidates, streaming, nowMs }: PickContext, cheapest: number): number {
-    const most = (this.usd[cheapest] ?? 0) * TIE;
+  soonest({ candidates, streaming }: PickContext, cheapest: number): number {
+    const { usd } = this;
+    const known = this.#digest;
+    const wait = streaming ? WAIT : PLAIN_WAIT;
+    const most = (usd[cheapest] ?? 0) * TIE;
     let best = cheapest;
-    let bestMs = this.#waitMs(cheapest, streaming, nowMs);
-    for (let i = 0; i < this.usd.length; i++) {
-      if (i === cheapest || !has(candidates, i) || !((this.usd[i] ?? 0) <= most)) continue;
-      const waitMs = this.#waitMs(i, streaming, nowMs);
-      if (waitMs >= bestMs) continue;
-      best = i;
-      bestMs = waitMs;
+    for (let i = 0; i < usd.length; i++) {
+      if (!has(candidates, i) || !((usd[i] ?? 0) <= most)) continue;
+      if ((known[i * DIGEST + wait] ?? 0) < (known[best * DIGEST + wait] ?? 0)) best = i;
     }
     return best;
   }
@@ -152,14 +191,17 @@ class Ledger {
     }
     if (type === 'completed' && usage !== undefined) learnUsage(this.#habits, target, inputTokens, usage, nowMs);
     const price = this.#prices[target];
-    if (price === undefined) return;
-    if (type === 'completed' || isWaste(observation)) {
-      const most = contentMs === undefined ? 0 : maxOutputTokens;
-      const expected = this.#plainUsdOf(target, inputTokens, most, outputTokensOf(this.#habits, target, nowMs), nowMs);
-      const usd = usage === undefined ? expected : usdOf(price, usage);
+    if (price !== undefined && (type === 'completed' || isWaste(observation))) {
+      const usual = outputTokensOf(this.#habits, target, nowMs);
+      const outputTokens = contentMs === undefined ? 0 : Math.min(usual, maxOutputTokens ?? usual);
+      const usd =
+        usage === undefined
+          ? expectedUsd(this.#habits, target, price, inputTokens, outputTokens, nowMs)
+          : usdOf(price, usage);
       this.#age(target, nowMs);
       this.#add(target, type === 'completed' ? USEFUL_USD : WASTED_USD, usd);
     }
+    if (type !== 'started' && type !== 'silent') this.#digestOne(target, nowMs);
   }
 
   report(target: number, nowMs: number): ReturnType<NonNullable<Picker['report']>> {
@@ -167,34 +209,41 @@ class Ledger {
     return {
       priced: this.#prices[target] !== undefined,
       expectedOutputTokens: outputTokensOf(this.#habits, target, nowMs),
-      billedPerEstimatedToken: billedPerEstimated(this.#habits, target, nowMs),
-      cachedShare: cachedShareOf(this.#habits, target, nowMs),
+      billedPerEstimatedToken: billedPerEstimated(this.#habits, target, LONG_PROMPTS, nowMs),
+      cachedShareOfLongPrompts: cachedShareOf(this.#habits, target, LONG_PROMPTS, nowMs),
       wastedShare: wasted === 0 ? 0 : wasted / (wasted + this.#sum(target, USEFUL_USD, nowMs)),
     };
   }
 
-  #usdOf(i: number, inputTokens: number, most: number | undefined, nowMs: number): number {
-    const usd = this.#plainUsdOf(i, inputTokens, most, hopedOutputTokensOf(this.#habits, i, nowMs), nowMs);
-    return usd * (1 + this.#wastedPerUseful(i, ASSUMED_ANSWERS * usd, nowMs));
+  #digestAll(nowMs: number): void {
+    for (let i = 0; i < this.#prices.length; i++) this.#digestOne(i, nowMs);
+    this.#dueAtMs[0] = nowMs + FADES_AFTER_MS;
   }
 
-  /** NaN where there is no price. */
-  #plainUsdOf(i: number, inputTokens: number, most: number | undefined, usual: number, nowMs: number): number {
+  #digestOne(i: number, nowMs: number): void {
+    const known = this.#digest;
+    const row = i * DIGEST;
+    known[row + HOPED_OUTPUT] = hopedOutputTokensOf(this.#habits, i, nowMs);
+    known[row + WASTED] = this.#sum(i, WASTED_USD, nowMs);
+    known[row + USEFUL] = this.#sum(i, USEFUL_USD, nowMs);
+    // As if one answer had come at once: so that a target which was not heard of for long is tried again.
+    known[row + WAIT] = this.#sum(i, WAIT_MS, nowMs) / (this.#sum(i, WAITS, nowMs) + 1);
+    known[row + PLAIN_WAIT] = this.#sum(i, PLAIN_WAIT_MS, nowMs) / (this.#sum(i, PLAIN_WAITS, nowMs) + 1);
     const price = this.#prices[i];
-    const outputTokens = most === undefined ? usual : Math.min(usual, most);
-    return price === undefined ? Number.NaN : expectedUsd(this.#habits, i, price, inputTokens, outputTokens, nowMs);
-  }
-
-  #wastedPerUseful(i: number, assumedUsd: number, nowMs: number): number {
-    const wasted = this.#sum(i, WASTED_USD, nowMs);
-    // What is free cannot be wasted.
-    return wasted === 0 || assumedUsd === 0 ? 0 : wasted / (this.#sum(i, USEFUL_USD, nowMs) + assumedUsd);
-  }
-
-  /** As if one answer had come at once: so that a target which was not heard of for long is tried again. */
-  #waitMs(i: number, streaming: boolean, nowMs: number): number {
-    const waits = this.#sum(i, streaming ? WAITS : PLAIN_WAITS, nowMs);
-    return this.#sum(i, streaming ? WAIT_MS : PLAIN_WAIT_MS, nowMs) / (waits + 1);
+    for (let size = 0; size < PROMPT_SIZES; size++) {
+      const at = row + OF_PROMPTS + size * DIGEST_OF_PROMPTS;
+      const { longPrompts } = price ?? {};
+      const longAbove = longPrompts?.aboveInputTokens ?? Number.POSITIVE_INFINITY;
+      known[at + LONG_ABOVE] = longAbove / billedPerEstimated(this.#habits, i, size, nowMs);
+      for (const [which, tariff] of [
+        [SHORT, price],
+        [LONG, longPrompts],
+      ] as const) {
+        known[at + which + USD_PER_INPUT] =
+          tariff === undefined ? Number.NaN : usdPerInputToken(this.#habits, i, tariff, size, nowMs);
+        known[at + which + USD_PER_OUTPUT] = tariff === undefined ? Number.NaN : usdOfTokens(tariff, 0, 0, 0, 1);
+      }
+    }
   }
 
   #sum(i: number, at: number, nowMs: number): number {
