@@ -21,9 +21,10 @@ import type { ChatRequest } from '../../packages/core/src/decide/request.ts';
 import { newSpending } from '../../packages/core/src/decide/spending.ts';
 import { bestPerformance } from '../../packages/core/src/decide/strategies/best-performance.ts';
 import { leastCost } from '../../packages/core/src/decide/strategies/least-cost.ts';
+import { leastLatency } from '../../packages/core/src/decide/strategies/least-latency.ts';
 import { priority } from '../../packages/core/src/decide/strategies/priority.ts';
 import { weightedRoundRobin } from '../../packages/core/src/decide/strategies/weighted-round-robin.ts';
-import type { Strategy, StrategyTarget } from '../../packages/core/src/decide/strategy.ts';
+import type { Observation, Strategy, StrategyTarget } from '../../packages/core/src/decide/strategy.ts';
 import { contentsOf, needOf } from '../../packages/core/src/decide/tokens.ts';
 import { inGroups } from '../contracts/strategy-pool.ts';
 
@@ -48,8 +49,11 @@ export const STRATEGIES: readonly Strategy[] = [
   weightedRoundRobin(),
   leastCost(),
   scored(bestPerformance({ maturity: 0 })),
+  leastLatency(),
   inGroups(priority, weightedRoundRobin),
 ];
+/** What has more to think of than by its defaults. */
+export const THOROUGH: readonly Strategy[] = [{ ...leastLatency({ goal: 'whole' }), name: 'least-latency, whole' }];
 
 /** A fraction, as a real clock's: whole numbers are cheaper to keep, and would flatter us. */
 export const START_MS = 60_000.25;
@@ -215,6 +219,28 @@ export const settle = (pool: Pool, target: number, answers: number, untilMs: num
   for (let i = answers; i > 0; i--) answer(pool, target, untilMs - i * 1_000, dice);
 };
 
+/**
+ * The same traffic for a strategy that learns from it. One attempt of the first target has failed, and one is still
+ * silent, so that nothing which a pick may have to think of is missing.
+ */
+const teach = ({ picker, scratch }: Pool, target: number, answers: number, untilMs: number): void => {
+  const tell = (startedAtMs: number, given: Partial<Observation>): void => {
+    const ageMs = given.type === 'started' ? 0 : TOOK_MS;
+    picker.observe?.({ ...scratch.observation, ...given, target, ageMs, nowMs: startedAtMs + ageMs, streaming: true });
+  };
+  for (let i = answers; i > 0; i--) {
+    const startedAtMs = untilMs - i * 1_000;
+    tell(startedAtMs, { type: 'started' });
+    if (target === 0 && i === 2)
+      tell(startedAtMs, { type: 'failed', failure: { kind: 'server-error', chargedTo: 'model' } });
+    if (target === 0 && i <= 2) continue;
+    const contentMs = TOOK_MS / 2;
+    tell(startedAtMs, { type: 'content', contentMs });
+    const usage = { inputTokens: 10, outputTokens: 100, cachedInputTokens: 0, reasoningTokens: 0 };
+    tell(startedAtMs, { type: 'completed', contentMs, usage });
+  }
+};
+
 /** What a request meets when a target is chosen for it. */
 export interface Situation {
   readonly pool: Pool;
@@ -238,7 +264,10 @@ type SituationName = (typeof SITUATIONS)[number];
 export const situationOf = (name: SituationName, strategy: Strategy, size: number): Situation => {
   const dice = diceOf();
   const pool = poolOf(strategy, size, dice);
-  for (let i = 0; i < size; i++) settle(pool, i, 40, START_MS, dice);
+  for (let i = 0; i < size; i++) {
+    settle(pool, i, 40, START_MS, dice);
+    teach(pool, i, 40, START_MS);
+  }
   // The same instant in every situation, so that nothing but what happened tells them apart.
   const nowMs = START_MS + 20_000.5;
   const course = courseOf(pool, nowMs);

@@ -33,6 +33,7 @@ import {
   STRATEGIES,
   settle,
   situationOf,
+  THOROUGH,
   TOOK_MS,
 } from './decide-pool.ts';
 
@@ -85,9 +86,12 @@ const bars = (size: number): { readonly calls: number; readonly mostNs?: number;
   ...(size <= 10 && { mostNs: MOST_PICK_NS }),
 });
 
-const picks = STRATEGIES.flatMap((strategy) =>
-  SIZES.flatMap((size) => [turn(strategy, size), ...SITUATIONS.map((name) => pick(strategy, size, name))]),
-);
+const picks = [
+  ...STRATEGIES.flatMap((strategy) =>
+    SIZES.flatMap((size) => [turn(strategy, size), ...SITUATIONS.map((name) => pick(strategy, size, name))]),
+  ),
+  ...THOROUGH.flatMap((strategy) => SIZES.map((size) => turn(strategy, size))),
+];
 
 /** The whole of a decision, of which a pick is one part. Its step is an object that lives as long as the attempt. */
 const step = (name: string, { pool, course, nowMs, dice }: Situation): Measure => ({

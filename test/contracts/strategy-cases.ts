@@ -1,4 +1,12 @@
-import { bestPerformance, leastCost, priority, roundRobin, type Strategy, weightedRoundRobin } from '@switchyard/core';
+import {
+  bestPerformance,
+  leastCost,
+  leastLatency,
+  priority,
+  roundRobin,
+  type Strategy,
+  weightedRoundRobin,
+} from '@switchyard/core';
 import { ranked } from '../../packages/core/src/decide/strategies/ranked.ts';
 import { inGroups } from './strategy-pool.ts';
 
@@ -17,6 +25,7 @@ export interface StrategyCase {
 // biome-ignore format: reads as a table
 export const STRATEGY_CASES: Readonly<Record<string, StrategyCase>> = {
   priority:               { make: priority, scales: true },
+  'least-latency':        { make: leastLatency, scales: true },
   'round-robin':          { make: roundRobin, standby: true, scales: true },
   'weighted-round-robin': { make: weightedRoundRobin, standby: true, permutes: true, scales: true },
   'least-cost':           { make: leastCost, scales: true },

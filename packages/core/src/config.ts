@@ -11,6 +11,7 @@ import type { RetryPolicy } from './decide/retry.ts';
 import type { SpendingCap } from './decide/spending.ts';
 import { bestPerformance } from './decide/strategies/best-performance.ts';
 import { leastCost } from './decide/strategies/least-cost.ts';
+import { leastLatency } from './decide/strategies/least-latency.ts';
 import { priority } from './decide/strategies/priority.ts';
 import { ranked } from './decide/strategies/ranked.ts';
 import { roundRobin } from './decide/strategies/round-robin.ts';
@@ -161,10 +162,17 @@ export interface RetryConfig {
   readonly jitter?: number;
 }
 
-export type StrategyName = 'priority' | 'round-robin' | 'weighted-round-robin' | 'least-cost' | 'best-performance';
+export type StrategyName =
+  | 'priority'
+  | 'round-robin'
+  | 'weighted-round-robin'
+  | 'least-latency'
+  | 'least-cost'
+  | 'best-performance';
 
 const STRATEGIES: Readonly<Record<StrategyName, () => Strategy>> = {
   priority,
+  'least-latency': leastLatency,
   'round-robin': roundRobin,
   'weighted-round-robin': weightedRoundRobin,
   'best-performance': bestPerformance,

@@ -38,6 +38,7 @@ export {
   type UtilityFacts,
 } from './decide/strategies/best-performance.ts';
 export { type LeastCostOptions, leastCost } from './decide/strategies/least-cost.ts';
+export { type LeastLatencyOptions, leastLatency } from './decide/strategies/least-latency.ts';
 export { priority } from './decide/strategies/priority.ts';
 export { roundRobin } from './decide/strategies/round-robin.ts';
 export { weightedRoundRobin } from './decide/strategies/weighted-round-robin.ts';

@@ -30,7 +30,12 @@ export const newPace = (): Pace => ({
 });
 
 /** Which of the sizes a prompt has. */
-export const sizeOf = (promptTokens: number): number => SIZES.findIndex((tokens) => promptTokens <= tokens);
+export const sizeOf = (promptTokens: number): number => {
+  let size = 0;
+  // No `findIndex`: strategies ask in each pick, and its callback would be an object.
+  while (promptTokens > (SIZES[size] ?? Number.POSITIVE_INFINITY)) size += 1;
+  return size;
+};
 
 /** Fewer samples than this tell nothing of a 99th percentile. */
 const ENOUGH = 30;
