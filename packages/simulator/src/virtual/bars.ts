@@ -36,6 +36,7 @@ const attempts = ({ measures }: Result): number => measures.during.attemptsPerRe
 const p50S = ({ measures }: Result): number => measures.during.firstContentMs.p50 / 1_000;
 const p99S = ({ measures }: Result): number => measures.during.firstContentMs.p99 / 1_000;
 const recoveredS = ({ measures }: Result): number => measures.recoveredMs / 1_000;
+const ofBest = ({ measures }: Result): number => measures.all.ofBest;
 const refused = ({ measures }: Result): number => measures.refusedPerThousand;
 /** What a first vendor's limit would have let through, and did not. */
 const unused = ({ measures }: Result): number => 1 - (measures.targets[0]?.rateUse ?? Number.NaN);
@@ -84,6 +85,8 @@ export const BARS: readonly Bar[] = [
   { scenario: 'quick-return',    name: 'back to nine tenths',        unit: 's', statistic: 'p95',    limits: [45, 35, undefined],              read: recoveredS },
   { scenario: 'all-down',        name: 'attempts per request',       unit: '',  statistic: 'median', limits: [1.2, 0.4, 0.1],                  read: attempts },
   { scenario: 'all-down',        name: 'first answer after the end', unit: 's', statistic: 'median', limits: [2, 3, 2],                        read: ({ measures }) => measures.firstAnswerMs / 1_000 },
+  { scenario: 'drifting',        name: 'first content, of the best', unit: '',  statistic: 'median', limits: [1.2, 1.1, undefined],            read: ofBest },
+  { scenario: 'drifting-seldom', name: 'first content, of the best', unit: '',  statistic: 'median', limits: 1.4,                              read: ofBest },
   ...LIMITED.flatMap((scenario): Bar[] => [
    { scenario,                   name: 'requests that failed',       unit: '',  statistic: 'worst',  limits: 0,                                read: failures },
    { scenario,                   name: '429s per 1000 requests',     unit: '',  statistic: 'median', limits: 5,                                read: refused },

@@ -78,7 +78,7 @@ export const chart = ({ title, slices, targets, faults, durationMs }: ChartOptio
   const ticks = Array.from({ length: Math.floor(durationMs / stepMs) + 1 }, (_, i) =>
     label(x(i * stepMs), height - MARGIN.between + 18, clock(i * stepMs), 'middle'),
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12"><rect width="${WIDTH}" height="${height}" fill="#fff"/>${label(MARGIN.left, 18, title)}${drawn.join('')}${ticks.join('')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12"><title>${escaped(title)}</title><rect width="${WIDTH}" height="${height}" fill="#fff"/>${label(MARGIN.left, 18, title)}${drawn.join('')}${ticks.join('')}</svg>\n`;
 };
 
 /** Broken where there is no value. */

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { Result } from './bars.ts';
-import { DESIGNS } from './designs/index.ts';
+import { DESIGNS, LATENCY_DESIGNS } from './designs/index.ts';
 import { rehearse } from './rehearse.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -13,7 +13,7 @@ export interface Job {
 }
 
 export const runJob = async ({ scenario, design: name, seed }: Job): Promise<Result> => {
-  const design = DESIGNS.find((each) => each.name === name);
+  const design = [...DESIGNS, ...LATENCY_DESIGNS].find((each) => each.name === name);
   if (design === undefined) throw new TypeError(`There is no design '${name}'.`);
   const { measures, brokeOff, lost } = await rehearse(scenario, seed, design);
   return { measures, brokeOff, lost };

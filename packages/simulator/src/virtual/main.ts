@@ -4,29 +4,33 @@ import { chart } from './chart.ts';
 import { DESIGNS } from './designs/index.ts';
 import { holdBars } from './hold.ts';
 import { type Job, runJobs } from './job.ts';
+import { compareLatency, holdsLatencyBars, latencyRows } from './latency.ts';
 import { loadScenario } from './load.ts';
 import { parseScenario } from './parse.ts';
+import { writeRegion } from './region.ts';
 import { rehearse } from './rehearse.ts';
 import { barsTable, scenarioTable, targetLog } from './report.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import { regretChart } from './scores/chart.ts';
 import { compareScores, scoredRows } from './scores/compare.ts';
 import { seriesOf } from './series.ts';
-import { table } from './table.ts';
+import { markdownTable, table } from './table.ts';
 
 const USAGE = `Plays the outages of a pool in virtual time, with the router itself in the middle.
 
   simulate <scenario>   a name from below, a JSON file, or a module whose default export is a scenario
   simulate --bars       every bar, measured: exit code 1 when one does not hold
   simulate --scores     strategies that learn from scores, by what they cost in good answers
+  simulate --latency    strategies that choose by latency, on a pool that changes: the same
 
-  --seeds <n>           runs of each kind, seeded 1 to n; default 3, for the bars 15, and 3 of what is only compared with
+  --seeds <n>           runs of each kind, seeded 1 to n; default 3, for the bars and for strategies 15, and 3 of what is only compared with
   --seed <n>            this seed alone, and a log of what the router made of its targets
   --rate <n>            requests per second, instead of the scenario's
   --instances <n>       routers that share the traffic and know nothing of one another, instead of the scenario's
   --rates <n,n,…>       the same for the bars; default 1,10,50
   --no-baselines        the router alone
   --chart <file>        where the picture of the first run goes; default rehearsal-<scenario>.svg
+  --write <page>        with --latency: puts the table into a page, between <!-- measured --> and <!-- /measured -->
   --json                numbers instead of a table
 
 ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(20)}  ${about}`).join('\n')}`;
@@ -37,6 +41,8 @@ const { values, positionals } = parseArgs({
   options: {
     bars: { type: 'boolean' },
     scores: { type: 'boolean' },
+    latency: { type: 'boolean' },
+    write: { type: 'string' },
     seeds: { type: 'string' },
     seed: { type: 'string' },
     rate: { type: 'string' },
@@ -65,6 +71,16 @@ const bars = async (): Promise<void> => {
   const runs = { ours: seeds, others: seedsOfOthers };
   console.log(values.json ? JSON.stringify(verdicts, null, 2) : barsTable(verdicts, designs, runs));
   if (verdicts.some(({ holds }) => holds === false)) process.exitCode = 1;
+};
+
+const latency = async (): Promise<void> => {
+  const seeds = Number(values.seeds ?? 15);
+  const scores = await compareLatency(seeds, runAll);
+  const rows = latencyRows(scores);
+  const about = `Mean time to the first content, as a multiple of the best target's of each moment, over ${seeds} seeds; in brackets the best target's share of the answers before anything changed.`;
+  console.log(values.json ? JSON.stringify(scores, null, 2) : `${about}\n\n${table(rows)}`);
+  if (values.write !== undefined) writeRegion(values.write, 'measured', `${about}\n\n${markdownTable(rows)}`);
+  if (!holdsLatencyBars(scores)) process.exitCode = 1;
 };
 
 const play = async (nameOrPath: string): Promise<void> => {
@@ -105,6 +121,7 @@ const [scenario] = positionals;
 try {
   if (values.bars) await bars();
   else if (values.scores) await scores();
+  else if (values.latency) await latency();
   else if (scenario !== undefined) await play(scenario);
   else console.log(USAGE);
 } catch (error) {

@@ -95,6 +95,8 @@ const spanRows = (when: string, span: (measures: Measures) => Span): Row[] => [
   seconds(`${when}: first content, p95`, (measures) => span(measures).firstContentMs.p95),
   seconds(`${when}: first content, p99`, (measures) => span(measures).firstContentMs.p99),
   seconds(`${when}: above the best vendor, mean`, (measures) => span(measures).regretMs),
+  count(`${when}: as a multiple of the best, mean`, (measures) => span(measures).ofBest),
+  percent(`${when}: served by the best vendor`, (measures) => span(measures).servedByBest),
   seconds(`${when}: until a failure, p50`, (measures) => span(measures).failedAfterMs.p50, true),
   seconds(`${when}: until a failure, longest`, (measures) => span(measures).failedAfterMs.worst, true),
 ];

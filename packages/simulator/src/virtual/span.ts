@@ -18,6 +18,10 @@ export interface Span {
   readonly failedAfterMs: Waits;
   /** Mean time to the first content above the mean of the fastest vendor that was up. */
   readonly regretMs: number;
+  /** Mean time to the first content, as a multiple of the mean of the fastest vendor that was up. */
+  readonly ofBest: number;
+  /** The part of the answers that came from the fastest vendor that was up. */
+  readonly servedByBest: number;
   /** The part of the answers that did not come from the first vendor of the pool that was up. */
   readonly strayed: number;
   /** The part of the answers, by target. */
@@ -43,6 +47,8 @@ export const spanOf = (
   const servedBy: Record<string, number> = {};
   let attempts = 0;
   let regretMs = 0;
+  let bestSumMs = 0;
+  let byBest = 0;
   let strayed = 0;
   const answeredMs: number[] = [];
   const failedMs: number[] = [];
@@ -58,8 +64,12 @@ export const spanOf = (
     increment(servedBy, request.servedBy);
     const up = vendors.filter((vendor) => vendor.isUp(request.atMs));
     if (up[0] !== undefined && request.servedBy !== up[0].id) strayed += 1;
-    const bestMs = least(up.map((vendor) => vendor.meanFirstContentMs(request.atMs, inputTokens)));
-    if (bestMs >= 0) regretMs += request.tookMs - bestMs;
+    const means = up.map((vendor) => vendor.meanFirstContentMs(request.atMs, inputTokens));
+    const bestMs = least(means);
+    if (!(bestMs >= 0)) continue;
+    regretMs += request.tookMs - bestMs;
+    bestSumMs += bestMs;
+    if (up[means.indexOf(bestMs)]?.id === request.servedBy) byBest += 1;
   }
   const answers = answeredMs.length;
   return {
@@ -71,6 +81,8 @@ export const spanOf = (
     firstContentMs: waitsOf(answeredMs),
     failedAfterMs: waitsOf(failedMs),
     regretMs: regretMs / answers,
+    ofBest: (bestSumMs + regretMs) / bestSumMs,
+    servedByBest: byBest / answers,
     strayed: strayed / answers,
     servedBy: Object.fromEntries(Object.entries(servedBy).map(([target, count]) => [target, count / answers])),
   };

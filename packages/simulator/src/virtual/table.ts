@@ -16,3 +16,7 @@ export const digits = (value: number): string => {
   if (Number.isInteger(value)) return String(value);
   return value < 2 ? value.toFixed(3) : value < 100 ? value.toFixed(1) : value.toFixed(0);
 };
+
+/** The same rows for a page. */
+export const markdownTable = ([head = [], ...body]: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...body].map((row) => `| ${row.join(' | ')} |`).join('\n');

@@ -1,8 +1,8 @@
-import { createRouter, isRouterError, type Strategy } from '@switchyard/core';
+import { createRouter, isRouterError, type Strategy, type StrategyName } from '@switchyard/core';
 import type { Design } from './design.ts';
 
 /** The router with a strategy of its own instead of the scenario's. */
-export const switchyardWith = (name: string, strategy?: Strategy): Design => ({
+export const switchyardWith = (name: string, strategy?: StrategyName | Strategy): Design => ({
   name,
   connect({ world, targets, route, router: settings, onEvent }) {
     const pool = { ...route, ...(strategy !== undefined && { strategy }), pool: targets };

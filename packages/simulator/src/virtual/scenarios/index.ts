@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts';
+import { DRIFTS } from './drift.ts';
 import { LIMITS } from './limits.ts';
 import { OUTAGES } from './outages.ts';
 import { PRICES } from './prices.ts';
@@ -6,4 +7,4 @@ import { REFUSALS } from './refusals.ts';
 import { STORIES } from './stories.ts';
 
 /** The scenarios that have a name. */
-export const SCENARIOS: readonly Scenario[] = [...OUTAGES, ...REFUSALS, ...LIMITS, ...PRICES, ...STORIES];
+export const SCENARIOS: readonly Scenario[] = [...OUTAGES, ...REFUSALS, ...LIMITS, ...DRIFTS, ...PRICES, ...STORIES];
