@@ -415,6 +415,15 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     expect(served.filter((vendor) => vendor === 'anthropic')).toHaveLength(10);
     expect(served).not.toContain('google-genai');
   },
+  'least-latency.ts': async () => {
+    const { router } = await import('./snippets/least-latency.ts');
+    for (let i = 0; i < 20; i++) expect((await router.chat('summaries', hello)).text).not.toBe('');
+    const [, summaries] = router.snapshot();
+    expect(summaries?.strategy).toBe('least-latency');
+    const asked = summaries?.targets.filter(({ strategy }) => Number(strategy?.plainSamples) > 0) ?? [];
+    expect(asked.length).toBeGreaterThan(0);
+    for (const { strategy } of asked) expect(Number(strategy?.plainMs)).toBeGreaterThan(0);
+  },
   'own-strategy.ts': async () => {
     const { random, router } = await import('./snippets/own-strategy.ts');
     expect(router.snapshot()[0]?.strategy).toBe(random().name);
@@ -487,12 +496,12 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly check: (match: read
   },
   {
     // They build, and take from seconds to minutes; test/simulate plays scenarios.
-    command: /^pnpm (simulate) (--bars|[a-z0-9-]+)$/,
+    command: /^pnpm (simulate) (--(?:bars|latency|scores)|[a-z0-9-]+)$/,
     check: ([, script = '', what = '']) => {
       expect(Object.keys(json('package.json').scripts ?? {})).toContain(script);
       const known = globSync('packages/simulator/src/virtual/{main,scenarios/*}.ts', { cwd: ROOT });
       const sources = known.map((path) => readFileSync(join(ROOT, path), 'utf8')).join('\n');
-      expect(sources).toContain(what?.startsWith('--') ? `simulate ${what}` : `'${what}'`);
+      expect(sources).toContain(what.startsWith('--') ? `simulate ${what}` : `'${what}'`);
     },
   },
   {
