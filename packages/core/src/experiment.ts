@@ -11,7 +11,6 @@ import {
 } from './decide/experiment.ts';
 import type { Group } from './decide/groups.ts';
 import { hashOf } from './decide/hash.ts';
-import { usdOf } from './decide/price.ts';
 import { Recent } from './decide/recent.ts';
 import type { ChatResponse } from './decide/response.ts';
 import { FEWEST, type Interval, intervalOf } from './decide/sequential.ts';
@@ -201,9 +200,9 @@ export class ExperimentBook {
     return this.#route.targets.findIndex(({ id }) => id === target);
   }
 
-  #usdOf({ target, usage }: Extract<RouterEvent, { type: 'request-completed' }>): number | undefined {
-    const price = this.#route.targets[this.#indexOf(target)]?.price;
-    return price === undefined || usage === undefined ? undefined : usdOf(price, usage);
+  /** All that the request cost: what failed before it, and what ran beside it, is the price of its arm too. */
+  #usdOf({ cost }: Extract<RouterEvent, { type: 'request-completed' }>): number | undefined {
+    return cost?.usd === undefined ? undefined : cost.usd + cost.failedUsd + cost.hedgedUsd;
   }
 
   #note({ subject, arm }: Entry, value: number | undefined): void {

@@ -1,4 +1,4 @@
-import type { ChatEvent, ChatRequest, ChatResponse, TargetOptions, TargetSpec, Usage } from '@switchyard/core';
+import type { ChatEvent, ChatRequest, ChatResponse, TargetOptions, TargetSpec } from '@switchyard/core';
 import {
   type Call,
   type Failure,
