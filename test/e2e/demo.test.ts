@@ -80,13 +80,18 @@ interface Answer {
   readonly target: string | null;
   readonly attempts: number;
   readonly trace: string;
+  readonly requestId: string;
+  readonly assigned: string | null;
+  readonly costUsd: number;
   readonly body: string;
 }
 
-const ask = async (route: 'chat' | 'experiment', body: object = {}): Promise<Answer> => {
+type RouteName = 'chat' | 'experiment' | 'turns' | 'fastest' | 'cheapest' | 'best' | 'levels';
+
+const ask = async (route: RouteName, body: object = {}, headers: Record<string, string> = {}): Promise<Answer> => {
   const response = await fetch(`${url}/llm/${route}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ messages: [{ role: 'user', content: 'Hello' }], ...body }),
   });
   return {
@@ -94,6 +99,9 @@ const ask = async (route: 'chat' | 'experiment', body: object = {}): Promise<Ans
     target: response.headers.get('x-switchyard-target'),
     attempts: Number(response.headers.get('x-switchyard-attempts')),
     trace: response.headers.get('x-switchyard-trace') ?? '',
+    requestId: response.headers.get('x-switchyard-request') ?? '',
+    assigned: response.headers.get('x-switchyard-assigned'),
+    costUsd: Number(response.headers.get('x-switchyard-cost') ?? Number.NaN),
     body: await response.text(),
   };
 };
@@ -124,7 +132,8 @@ describe('over HTTP', () => {
       for (const vendor of VENDORS.slice(0, i)) await setFault(vendor, ONCE);
       const answer = await ask('chat', { stream: true });
       expect(answer).toMatchObject({ status: 200, target: id, attempts: i + 1 });
-      expect(answer.body).toMatch(/data: \[DONE\]\n\n$/);
+      // What it cost is told in a comment behind the end.
+      expect(answer.body).toMatch(/data: \[DONE\]\n\n: switchyard cost=0\.\d+[^\n]*\n\n$/);
       // A whole answer in between keeps the failures of the first from adding up.
       await ask('chat');
     }
@@ -169,13 +178,72 @@ describe('over HTTP', () => {
     const { status, body } = await ask('chat', { stream: true });
     expect(status).toBe(200);
     expect(body).not.toContain('[DONE]');
-    expect(JSON.parse(body.trim().split('\n').at(-1)?.slice('data: '.length) ?? '')).toHaveProperty('error.message');
+    const events = body.split('\n').filter((line) => line.startsWith('data: '));
+    expect(JSON.parse(events.at(-1)?.slice('data: '.length) ?? '')).toHaveProperty('error.message');
   });
 
   test('the experiment shares ten requests 5 : 2 : 2 : 1', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => ask('experiment')));
     const shares = ALL.map((id) => answers.filter(({ target }) => target === id).length);
     expect(shares).toEqual([5, 2, 2, 1]);
+  }, 30_000);
+
+  test('who says who they are meets the same target each time, and the experiment can be read', async () => {
+    for (const user of ['ada', 'bert', 'cleo', 'dora']) {
+      const answers = await Promise.all([1, 2, 3].map(() => ask('experiment', {}, { 'x-user-id': user })));
+      expect(new Set(answers.map(({ target }) => target)).size).toBe(1);
+      expect(answers.map(({ target, assigned }) => target === assigned)).toEqual([true, true, true]);
+    }
+    const readout = await (await fetch(`${url}/llm/experiment/experiment`)).json();
+    expect(readout).toMatchObject({ metric: 'latency', control: FIRST });
+  }, 30_000);
+
+  test('taking turns shares eight requests alike', async () => {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => ask('turns')));
+    expect(ALL.map((id) => answers.filter(({ target }) => target === id).length)).toEqual([2, 2, 2, 2]);
+  }, 30_000);
+
+  test('every answer says what it cost, and the dear targets are not asked', async () => {
+    for (let i = 0; i < 12; i++) {
+      const { target, costUsd, trace } = await ask('cheapest');
+      // Of like prices one has to learn whose answers are shorter; the others cost five times as much.
+      expect([FIRST, ALL[2]]).toContain(target);
+      expect(costUsd).toBeGreaterThan(0);
+      expect(trace).toContain(`usd=${costUsd}`);
+    }
+  }, 30_000);
+
+  test('the route that goes by latency says what it expects of each target', async () => {
+    for (let i = 0; i < 12; i++) await ask('fastest');
+    const { routes } = (await (await fetch(`${url}/llm/routes`)).json()) as {
+      routes: { name: string; targets: { id: string; strategy?: { samples?: number } }[] }[];
+    };
+    const targets = routes.find(({ name }) => name === 'fastest')?.targets ?? [];
+    expect(targets.map(({ id }) => id).toSorted()).toEqual(ALL.toSorted());
+    for (const { strategy } of targets) expect(Object.keys(strategy ?? {}).length).toBeGreaterThan(0);
+  }, 30_000);
+
+  test('answers of the route that learns from scores take them', async () => {
+    const score = async (id: string, value: number): Promise<void> => {
+      const response = await fetch(`${url}/llm/best/feedback`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ id, score: value }),
+      });
+      expect(response.status).toBe(200);
+    };
+    for (let i = 0; i < 12; i++) {
+      const { target, requestId } = await ask('best');
+      await score(requestId, target === SECOND ? 1 : 0);
+    }
+    expect((await ask('best')).status).toBe(200);
+  }, 60_000);
+
+  test('of two levels the second serves when the first is down', async () => {
+    expect([FIRST, ALL[2]]).toContain((await ask('levels')).target);
+    await setFault('openai', OVERLOADED);
+    await setFault('google', OVERLOADED);
+    expect((await ask('levels')).target).toBe(SECOND);
   }, 30_000);
 
   test('the log has a line for each request, one for what becomes of a target, and no prompt', async () => {

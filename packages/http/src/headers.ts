@@ -55,7 +55,8 @@ const attemptItem = ({ target, outcome, status, tookMs, affinity, usd, estimated
     ...(status === undefined ? [] : [`status=${status}`]),
     `ms=${Math.round(tookMs)}`,
     ...(affinity === undefined ? [] : ['affinity']),
-    ...(usd === undefined ? [] : [`usd=${usdText(usd)}`]),
+    // What failed for nothing need not say so.
+    ...(usd === undefined || (usd === 0 && outcome !== 'answered') ? [] : [`usd=${usdText(usd)}`]),
     ...(estimated === true ? ['estimated'] : []),
     ...(dropped === undefined ? [] : [`dropped=${quoted(dropped.join(' '))}`]),
   ].join(';');
