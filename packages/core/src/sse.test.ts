@@ -53,8 +53,25 @@ describe('frames', () => {
     expect(dataOf(await read('id: 7\nretry: 10\nmetadata: x\ndata: 1\n\n'))).toEqual(['1']);
   });
 
-  test('what follows the last blank line is a frame too', async () => {
-    expect(dataOf(await read('data: 1\n\ndata: 2'))).toEqual(['1', '2']);
+  test.each(['', '\n', '\r\n', '\r\n\r'])(
+    'what follows the last blank line is a frame too, and gets one: %j',
+    async (end) => {
+      const events = await read(`data: 1\n\ndata: 2${end}`);
+      expect(dataOf(events)).toEqual(['1', '2']);
+      const handedOn = Buffer.concat([...events.map(({ bytes }) => bytes), bytesOf('data: 3\n\n')]);
+      expect(dataOf(await read(handedOn)).filter((data) => data !== undefined)).toEqual(['1', '2', '3']);
+    },
+  );
+
+  test.each(['d', 'event: a', 'event: a\n', 'event: a\ndat', 'event: a\ndata:', ': pi'])(
+    'but not where it says nothing yet: %j',
+    async (left) => {
+      expect(dataOf(await read(`data: 1\n\n${left}`))).toEqual(['1']);
+    },
+  );
+
+  test('an event without data is none', async () => {
+    expect(dataOf(await read('event: a\n\nevent: a\ndata: 1\n\n'))).toEqual(['1']);
   });
 
   test('an empty stream has no frames', async () => {
@@ -93,6 +110,16 @@ describe('frames', () => {
   });
 });
 
+/** Where a frame is in a text; a last one without the blank line that it got. */
+const whereIn = (text: string, frame: string): readonly [at: number, length: number] => {
+  const at = text.indexOf(frame);
+  if (at >= 0) return [at, frame.length];
+  expect(text.endsWith(frame.slice(0, -2)), `${JSON.stringify(frame)} in ${JSON.stringify(text)}`).toBe(true);
+  return [text.length - frame.length + 2, frame.length - 2];
+};
+
+const SAYS_DATA = /(?:^|[\r\n])data(?:[:\r\n]|$)/;
+
 describe('chunks', () => {
   const recorded = bytesOf(
     ': hi\r\n\r\nevent: a\r\ndata: {"x":"äß€😀"}\r\n\r\ndata: 1\ndata: 2\n\n\r\r\ndata: 3\r\rdata: [DONE]\n\n',
@@ -110,7 +137,7 @@ describe('chunks', () => {
     expect(plain(await read(...single))).toEqual(plain(await read(recorded)));
   });
 
-  test('any text in any chunks gives the frames of the whole, and their bytes are the stream', async () => {
+  test('any text in any chunks gives the frames of the whole, and their bytes are those of the stream that say anything', async () => {
     // Few letters and many line ends: where two line ends meet is where frames go wrong.
     const text = fc.string({
       unit: fc.constantFrom('\r', '\n', '\r\n', 'data:', 'event:', ':', ' ', 'x', '€', '😀'),
@@ -126,7 +153,13 @@ describe('chunks', () => {
           ),
         );
         expect(plain(events)).toEqual(plain(await read(bytes)));
-        expect(Buffer.concat(events.map((event) => event.bytes)).toString()).toBe(stream);
+        let rest = stream;
+        for (const { bytes: some } of events) {
+          const [at, length] = whereIn(rest, Buffer.from(some).toString());
+          expect(rest.slice(0, at)).not.toMatch(SAYS_DATA);
+          rest = rest.slice(at + length);
+        }
+        expect(rest).not.toMatch(SAYS_DATA);
       }),
       { numRuns: 2_000 },
     );

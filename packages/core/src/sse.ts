@@ -18,8 +18,9 @@ const SEAM = 3;
 /**
  * Cuts a byte stream into frames, the same ones however the bytes are chunked. Lines may end in LF, CRLF or CR;
  * characters may be split over chunks, since frames are cut before they are decoded. What follows the last blank line is
- * a frame too: a vendor that leaves out the last blank line has still said it, and a frame that was cut inside fails
- * where its data is read.
+ * a frame too, and gets that line: a vendor that leaves it out has still said its data, and data that was cut inside fails
+ * where it is read. Without data nothing was said: handed on, it would be the beginning of whatever comes next. Nor is an
+ * event without data handed on, which is none by the standard, and which some clients stumble over.
  *
  * After the frame that `isLast` nothing is waited for: a vendor that keeps the connection open has still finished. The
  * rest is read in the background, so that the connection can be used again, and can spoil nothing.
@@ -65,6 +66,7 @@ export async function* readServerSentEvents(
         const event = frame(buffer.subarray(start, next));
         start = next;
         from = next;
+        if (event.event !== undefined && event.data === undefined) continue;
         if (isLast(event)) {
           over = true;
           readOn(chunks);
@@ -75,12 +77,19 @@ export async function* readServerSentEvents(
       }
     }
     over = true;
-    if (end > start) yield frame(buffer.subarray(start, end));
+    const left = frame(buffer.subarray(start, end));
+    if (left.data) yield { ...left, bytes: withBlankLine(left.bytes) };
   } finally {
     // Whoever leaves early cancels the body.
     if (!over) await chunks.return?.();
   }
 }
+
+const withBlankLine = (bytes: Uint8Array): Uint8Array => {
+  const ended = new Uint8Array(bytes.length + 2).fill(LF);
+  ended.set(bytes);
+  return ended;
+};
 
 const readOn = (chunks: AsyncIterator<unknown>): void => {
   const read = async (): Promise<void> => {
