@@ -9,7 +9,6 @@ import { dataOf } from '../seam.ts';
 export interface RelayedResponse {
   /** The frame that it began with. */
   begun: Uint8Array | undefined;
-  last: Uint8Array | undefined;
   readonly runs: Run[];
 }
 
@@ -22,12 +21,11 @@ interface Run {
   text: string | undefined;
 }
 
-export const newRelayed = (): RelayedResponse => ({ begun: undefined, last: undefined, runs: [] });
+export const newRelayed = (): RelayedResponse => ({ begun: undefined, runs: [] });
 
 /** Takes notice of an event that carries a frame. Reads nothing of it. */
 export const addRelayed = (relayed: RelayedResponse, event: ChatEvent, frame: Uint8Array): void => {
   if (event.type === 'start') relayed.begun = frame;
-  relayed.last = frame;
   const { runs } = relayed;
   const text = addedBy(event);
   const call = event.type === 'tool-call' ? event.index : undefined;
@@ -69,10 +67,18 @@ export interface ReadResponse {
   readonly partIsOpen: boolean;
 }
 
-export const sequenceAfter = ({ sequence_number: last }: Body): number => (typeof last === 'number' ? last + 1 : 0);
+/** The number of the next event. The last frame need not have one: a comment has none. */
+export const sequenceAfter = ({ runs }: RelayedResponse): number => {
+  for (const { frame } of runs.toReversed()) {
+    const { sequence_number } = dataOf(frame);
+    if (typeof sequence_number === 'number') return sequence_number + 1;
+  }
+  return 0;
+};
 
 /** Puts together what the frames said. Whatever does not fit is passed over: the client has it, and made of it what it could. */
-export const readRelayed = ({ runs, begun, last }: RelayedResponse): ReadResponse => {
+export const readRelayed = (relayed: RelayedResponse): ReadResponse => {
+  const { runs, begun } = relayed;
   const { response } = dataOf(begun);
   const items = new Map<number, Body>();
   const open = new Set<Body>();
@@ -99,7 +105,7 @@ export const readRelayed = ({ runs, begun, last }: RelayedResponse): ReadRespons
   }
   return {
     response: isObject(response) ? response : undefined,
-    sequence: sequenceAfter(dataOf(last)),
+    sequence: sequenceAfter(relayed),
     items,
     open,
     partIsOpen,

@@ -518,16 +518,18 @@ describe('a stream', () => {
     expect(await framesOf(streamOf(...events))).toBe(`: hello\n\n${created}${delta}end`);
   });
 
-  test('of bytes that breaks off goes on from where it was', async () => {
+  test.each(['', ': ping\n\n'])('of bytes that breaks off goes on from where it was, behind %j', async (comment) => {
     const frames = await framesOf(
       streamOf(
         { ...START, bytes: encoder.encode(created) },
         { type: 'text', text: 'x', bytes: encoder.encode(delta) },
+        ...(comment === '' ? [] : [{ type: 'other', bytes: encoder.encode(comment) } as const]),
         brokeOff,
       ),
     );
-    expect(frames.startsWith(created + delta)).toBe(true);
-    expect(dataOf(frames.slice((created + delta).length))).toMatchObject([
+    const before = created + delta + comment;
+    expect(frames.startsWith(before)).toBe(true);
+    expect(dataOf(frames.slice(before.length))).toMatchObject([
       { type: 'error', sequence_number: 8, code: 'answer_broke_off' },
       { type: 'response.failed', sequence_number: 9, response: { id: 'resp_1', new: 1, status: 'failed' } },
     ]);

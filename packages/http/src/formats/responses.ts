@@ -860,9 +860,9 @@ function* failedFrames(error: unknown, sequence: number, response: Body | undefi
   yield encode('response.failed', { sequence_number: sequence + 1, response: failed });
 }
 
-function* brokenRelay({ begun, last }: RelayedResponse, error: unknown): Frames {
-  const { response } = dataOf(begun);
-  yield* failedFrames(error, sequenceAfter(dataOf(last)), isObject(response) ? response : undefined);
+function* brokenRelay(relayed: RelayedResponse, error: unknown): Frames {
+  const { response } = dataOf(relayed.begun);
+  yield* failedFrames(error, sequenceAfter(relayed), isObject(response) ? response : undefined);
 }
 
 /** The last event of a stream that broke off where nothing is known of it. */
