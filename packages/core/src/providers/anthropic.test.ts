@@ -713,7 +713,7 @@ describe('a stream', () => {
     });
     const { events, failure } = await stream(connect(vendor.url), hi);
     expect(failure).toBeUndefined();
-    expect(events.slice(-2).map(({ type }) => type)).toEqual(['finish', 'usage']);
+    expect(events.slice(-3).map(({ type }) => type)).toEqual(['finish', 'usage', 'other']);
   });
 
   test.each<[string, (response: ServerResponse) => void, string]>([
@@ -725,7 +725,6 @@ describe('a stream', () => {
       'anthropic sent a stream without an event',
     ],
     ['ends after its start', sse(START), 'anthropic sent a stream that stopped before its end'],
-    ['ends without message_stop', sse(...WHOLE.slice(0, -1)), 'anthropic sent a stream that stopped before its end'],
     ['never says why it ended', sse(START, OPEN, HELLO, STOP), 'anthropic sent an answer without its end'],
     [
       'ends inside an event',
@@ -743,6 +742,23 @@ describe('a stream', () => {
     const { events, failure } = await stream(connect(vendor.url), hi);
     expect(failure).toEqual({ kind: 'broken', message });
     expect(events.map(({ type }) => type)).not.toContain('finish');
+  });
+
+  test.each<[string, (response: ServerResponse) => void]>([
+    ['ends', sse(...WHOLE.slice(0, -1))],
+    ['ends inside the next event', raw(`${frames(WHOLE.slice(0, -1))}event: message_stop\nda`, 'text/event-stream')],
+    [
+      'is cut',
+      (response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(frames(WHOLE.slice(0, -1)), () => setTimeout(() => response.destroy(), 5));
+      },
+    ],
+  ])('that %s once it has said why it finished is whole', async (_, answer) => {
+    const vendor = await startVendor(answer);
+    const { events, failure } = await stream(connect(vendor.url), hi);
+    expect(failure).toBeUndefined();
+    expect(events.slice(-2).map(({ type }) => type)).toEqual(['finish', 'usage']);
   });
 
   test.each([

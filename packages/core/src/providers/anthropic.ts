@@ -137,7 +137,7 @@ const connect = (client: AnthropicClient, model: string, params: ChatSettings | 
     async *stream(request, call) {
       const response = await ask(request, true, call);
       if (response.body === null) throw brokenAnswer('anthropic', 'no body');
-      yield* readEvents(response.body, passesThrough(request));
+      yield* readEvents(response.body, passesThrough(request), call.signal);
     },
     explain,
   };
@@ -567,24 +567,34 @@ const fromUsage = (usage: Body): Usage => {
 
 /**
  * The SDK's own stream ends normally when it is cut or aborted, so the bytes are read here, and the stream has ended
- * well only with its `message_stop`.
+ * well only where it has said why: in its last `message_delta`, behind which `message_stop` says nothing new.
  */
-async function* readEvents(body: ReadableStream<Uint8Array>, passesThrough: boolean): AsyncGenerator<ChatEvent, void> {
+async function* readEvents(
+  body: ReadableStream<Uint8Array>,
+  passesThrough: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<ChatEvent, void> {
   const read = createEventReader(passesThrough);
   let started = false;
-  for await (const frame of readServerSentEvents(body, isStop)) {
-    const { event, data, bytes } = frame;
-    let events: readonly ChatEvent[] = [{ type: 'other' }];
-    if (data !== undefined && data !== '') {
-      started = true;
-      const chunk = parse(data, 'an event');
-      events = read(textOf(chunk.type) ?? event, chunk);
+  let finished = false;
+  try {
+    for await (const { event, data, bytes } of readServerSentEvents(body, isStop)) {
+      let events: readonly ChatEvent[] = [{ type: 'other' }];
+      if (data !== undefined && data !== '') {
+        started = true;
+        const chunk = parse(data, 'an event');
+        events = read(textOf(chunk.type) ?? event, chunk);
+      }
+      finished ||= events.some(({ type }) => type === 'finish');
+      const [first = { type: 'other' } as const, ...others] = events;
+      yield passesThrough ? { ...first, bytes } : first;
+      yield* others;
     }
-    const [first = { type: 'other' } as const, ...others] = events;
-    yield passesThrough ? { ...first, bytes } : first;
-    yield* others;
-    if (isStop(frame)) return;
+  } catch (error) {
+    // Cut between its reason and `message_stop`, the answer is whole all the same.
+    if (!finished || signal.aborted) throw error;
   }
+  if (finished) return;
   throw brokenAnswer('anthropic', started ? 'a stream that stopped before its end' : 'a stream without an event');
 }
 
@@ -600,8 +610,7 @@ type ReadEvent = (type: string | undefined, chunk: Body) => readonly ChatEvent[]
 const createEventReader = (passesThrough: boolean): ReadEvent => {
   // By the index of its block; `input` is what the call says should no piece of it follow.
   const calls = new Map<unknown, { readonly index: number; input: unknown }>();
-  let stopReason: unknown;
-  let stopSequence: unknown;
+  let finished = false;
   let usage: Body | undefined;
 
   // The counts are running totals. Of the input, what is 0 or null in a later frame was told before; of the output, the
@@ -646,21 +655,25 @@ const createEventReader = (passesThrough: boolean): ReadEvent => {
         return extend(isObject(chunk.delta) ? chunk.delta : {}, chunk.index);
       case 'content_block_stop':
         return close(chunk.index);
-      case 'message_delta':
-        if (isObject(chunk.delta)) {
-          stopReason = chunk.delta.stop_reason ?? stopReason;
-          stopSequence = chunk.delta.stop_sequence ?? stopSequence;
-        }
+      case 'message_delta': {
         told(chunk.usage);
-        return [{ type: 'other' }];
-      case 'message_stop': {
-        const finish: ChatEvent = {
-          type: 'finish',
-          reason: toFinishReason(stopReason),
-          ...(typeof stopSequence === 'string' && { stopSequence }),
-        };
-        return usage === undefined ? [finish] : [finish, { type: 'usage', usage: fromUsage(usage) }];
+        const delta = isObject(chunk.delta) ? chunk.delta : {};
+        const news: ChatEvent[] = [];
+        if (!finished && delta.stop_reason !== undefined && delta.stop_reason !== null) {
+          finished = true;
+          const { stop_reason, stop_sequence } = delta;
+          news.push({
+            type: 'finish',
+            reason: toFinishReason(stop_reason),
+            ...(typeof stop_sequence === 'string' && { stopSequence: stop_sequence }),
+          });
+        }
+        if (finished && usage !== undefined) news.push({ type: 'usage', usage: fromUsage(usage) });
+        return news.length > 0 ? news : [{ type: 'other' }];
       }
+      case 'message_stop':
+        if (!finished) throw brokenAnswer('anthropic', 'an answer without its end');
+        return [{ type: 'other' }];
       default:
         return [{ type: 'other' }];
     }

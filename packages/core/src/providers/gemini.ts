@@ -420,7 +420,7 @@ export async function* streamGemini(
   const abort = (): void => connection.abort(call.signal.reason);
   call.signal.addEventListener('abort', abort);
   try {
-    yield* readEvents(vendor, model, await open(connection.signal));
+    yield* readEvents(vendor, model, await open(connection.signal), call.signal);
   } finally {
     call.signal.removeEventListener('abort', abort);
     connection.abort();
@@ -432,25 +432,34 @@ async function* readEvents(
   vendor: string,
   model: string,
   chunks: AsyncIterable<unknown>,
+  signal: AbortSignal,
 ): AsyncGenerator<ChatEvent, void> {
   let started = false;
   let calls = 0;
   let finishReason: FinishReason | undefined;
+  /** Older models give a reason with each piece: then the next one may be missing. */
+  let wentOn = false;
   let usage: Usage | undefined;
-  for await (const chunk of chunks) {
-    const body = checkedBody(vendor, chunk, 'an event that is no answer');
-    const reply = readReply(vendor, body);
-    if (!started) {
-      started = true;
-      yield { type: 'start', id: idOf(body), model: textOf(body.modelVersion) ?? model };
+  try {
+    for await (const chunk of chunks) {
+      const body = checkedBody(vendor, chunk, 'an event that is no answer');
+      const reply = readReply(vendor, body);
+      if (!started) {
+        started = true;
+        yield { type: 'start', id: idOf(body), model: textOf(body.modelVersion) ?? model };
+      }
+      wentOn ||= finishReason !== undefined && reply.pieces.length > 0;
+      for (const piece of reply.pieces) {
+        if (piece.type === 'tool-call') yield { type: 'tool-call', index: calls++, ...piece.call };
+        else yield piece;
+      }
+      finishReason = reply.finishReason ?? finishReason;
+      // Each is the total so far.
+      usage = reply.usage ?? usage;
     }
-    for (const piece of reply.pieces) {
-      if (piece.type === 'tool-call') yield { type: 'tool-call', index: calls++, ...piece.call };
-      else yield piece;
-    }
-    finishReason = reply.finishReason ?? finishReason;
-    // Each is the total so far.
-    usage = reply.usage ?? usage;
+  } catch (error) {
+    // What breaks behind its reason takes nothing from the answer.
+    if (finishReason === undefined || wentOn || signal.aborted) throw error;
   }
   if (finishReason === undefined) {
     throw brokenAnswer(vendor, started ? 'a stream that stopped before its end' : 'a stream without an event');

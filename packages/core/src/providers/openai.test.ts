@@ -826,10 +826,10 @@ describe('a stream', () => {
     expect(events.at(-1)).toMatchObject({ type: 'other' });
   });
 
-  test('whose [DONE] is missing gets one', async () => {
+  test.each(['', 'data: [DO', 'data: {"usa'])('is whole without [DONE], ending in %j', async (left) => {
     const text = frame(chunk({ content: 'x' }, 'stop'));
-    const player = await playing(streamed(text));
-    expect(relayed(await eventsOf(at(player.url), passing({ messages: [] })))).toBe(text + DONE);
+    const player = await playing(streamed(text + left));
+    expect(relayed(await eventsOf(at(player.url), passing({ messages: [] })))).toBe(text);
   });
 
   test('is over when each of its choices is', async () => {

@@ -373,11 +373,9 @@ async function* readEvents(
   const passThrough = passesThrough(request);
   const { n } = request.source === undefined || passThrough ? (request.extra ?? {}) : {};
   const read = createChunkReader(typeof n === 'number' ? n : 1);
-  let done = false;
   try {
     for await (const frame of readServerSentEvents(body, isDone)) {
-      done = isDone(frame);
-      const events = done || !frame.data ? [] : read.chunk(parseEvent(frame.data));
+      const events = isDone(frame) || !frame.data ? [] : read.chunk(parseEvent(frame.data));
       if (!passThrough) for (const event of events) yield event;
       else {
         // The bytes go with the first event of a frame, and there may be none.
@@ -393,8 +391,6 @@ async function* readEvents(
     const what = read.state === 'started' ? 'a stream that stopped before its end' : 'a stream without an event';
     throw brokenAnswer('openai', what);
   }
-  // Some servers that resemble OpenAI's leave it out, and clients wait for it.
-  if (passThrough && !done) yield { type: 'other', bytes: new TextEncoder().encode('data: [DONE]\n\n') };
 }
 
 const isDone = ({ data }: ServerSentEvent): boolean => data === '[DONE]';

@@ -160,8 +160,7 @@ async function* recovering(
       } catch (error) {
         if (!(error instanceof BrokeOff)) throw error;
         failure = error.failure;
-        // Its reason was there: what may be missing is bookkeeping, and to ask again would only make it longer.
-        if (failure.kind === 'aborted' || error.finished) throw leg.brokenOff(failure);
+        if (failure.kind === 'aborted') throw leg.brokenOff(failure);
       }
       leg.close();
       if (last === undefined || hop.isShown()) last = { leg, failure };

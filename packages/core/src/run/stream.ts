@@ -57,13 +57,10 @@ export const sizeOfEvent = (event: ChatEvent): number => {
 /** What `relayStream` throws: the answer had begun, and broke off. */
 export class BrokeOff extends Error {
   readonly failure: Failure;
-  /** The vendor had said why it finished: all that is missing may be bookkeeping. */
-  readonly finished: boolean;
 
-  constructor(failure: Failure, finished = false) {
+  constructor(failure: Failure) {
     super(failure.message);
     this.failure = failure;
-    this.finished = finished;
   }
 }
 
@@ -79,7 +76,8 @@ interface Relay {
 
 /**
  * Hands on the rest of a stream that has begun. It ends normally only when the vendor said that it finished; a gap
- * longer than the idle timeout, a vendor's error or a cut throws. Leaving it stops the vendor.
+ * longer than the idle timeout, a vendor's error or a cut throws, but behind that word: all that is missing then is
+ * bookkeeping. Leaving it stops the vendor.
  */
 export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGenerator<ChatEvent, void> {
   const { flight, journal, timeoutsMs, callerSignal } = relay;
@@ -96,7 +94,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     over = true;
     journal.brokeOff(attempt, failure);
     abortLater(flight.controller);
-    return new BrokeOff(failure, attempt.finished);
+    return new BrokeOff(failure);
   };
   try {
     // Once for the stream: a quantile is too dear for each event.
@@ -115,9 +113,11 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
       } catch (error) {
         // After our own abort an SDK may say anything, or nothing: what counts is who aborted.
         if (callerSignal?.aborted) throw breakOff(LEFT);
+        if (attempt.finished) return;
         throw breakOff(relay.explain(error));
       }
       if (next === 'left') throw breakOff(LEFT);
+      if (next === 'late' && attempt.finished) return;
       if (next === 'late') throw breakOff(stalled(untilMs === stallAtMs ? idleMs : timeoutsMs.total));
       if (next.done) done = true;
       else {

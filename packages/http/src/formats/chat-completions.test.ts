@@ -460,6 +460,14 @@ describe('a stream of another vendor', () => {
     }
     expect(Buffer.concat(out).toString()).toBe(': hi\n\ndata: {}\r\n\r\ndata: [DONE]\n\n');
   });
+
+  test('and gets the [DONE] that its vendor leaves out', async () => {
+    const said = 'data: {"choices":[]}\n\n';
+    const out: Uint8Array[] = [];
+    const events = stream({ ...START, bytes: new TextEncoder().encode(said) }, { type: 'finish', reason: 'stop' });
+    for await (const each of printStream(events, parseChat({ messages: [user] }), SERVED)) out.push(each);
+    expect(Buffer.concat(out).toString()).toBe(`${said}data: [DONE]\n\n`);
+  });
 });
 
 describe('a stream in which another target takes over', () => {

@@ -383,6 +383,8 @@ export async function* printStream(
   const calls = createCallCounter();
   /** While bytes are handed on: the frame that the vendor's stream began with. */
   let relayed: Uint8Array | undefined;
+  /** The frame that was handed on last. */
+  let last: Uint8Array | undefined;
   let begun = false;
   let head: Body = { id: requestId, object: 'chat.completion.chunk', created: nowSeconds(), model: target.model };
   let usage: Usage | undefined;
@@ -401,6 +403,7 @@ export async function* printStream(
     if (event.bytes !== undefined) {
       // Comments may come before it.
       if (relayed === undefined || event.type === 'start') relayed = event.bytes;
+      last = event.bytes;
       begun ||= event.type !== 'other';
       yield event.bytes;
     }
@@ -420,10 +423,15 @@ export async function* printStream(
     else if (event.type === 'tool-call') yield chunk(printDelta({ ...event, index }));
     else if (event.type !== 'other' && event.type !== 'unknown') yield chunk(printDelta(event));
   }
-  if (relayed !== undefined) return;
-  if (includeUsage && usage !== undefined) yield encode({ ...head, choices: [], usage: printUsage(usage) });
+  // Some servers that resemble OpenAI's leave it out, or lose it on its way, and clients wait for it.
+  if (relayed !== undefined && isDone(last)) return;
+  if (relayed === undefined && includeUsage && usage !== undefined)
+    yield encode({ ...head, choices: [], usage: printUsage(usage) });
   yield DONE;
 }
+
+const decoder = new TextDecoder();
+const isDone = (frame: Uint8Array | undefined): boolean => /^data: ?\[DONE\]\s*$/m.test(decoder.decode(frame));
 
 /** What all chunks of a vendor's stream have in common, and clients go by. */
 const headOf = (frame: Uint8Array): Body => {

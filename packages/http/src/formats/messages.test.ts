@@ -653,6 +653,25 @@ describe('a stream of another vendor', () => {
         'event: new\ndata: {}\n\nevent: message_stop\ndata: {}\n\n',
     );
   });
+
+  test.each([
+    'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    'data: {"type": "message_stop"}\n\n',
+    undefined,
+  ])('and ends with one message_stop, as here: %j', async (stop) => {
+    const bytes = (words: string) => new TextEncoder().encode(words);
+    const said = 'event: message_delta\ndata: {"type":"message_delta"}\n\n';
+    const events: ChatEvent[] = [
+      { ...START, bytes: bytes(': hi\n\n') },
+      { ...FINISH, bytes: bytes(said) },
+    ];
+    if (stop !== undefined) events.push({ type: 'other', bytes: bytes(stop) });
+    const out: Uint8Array[] = [];
+    for await (const each of printStream(stream(...events), { showsThinking: true }, SERVED)) out.push(each);
+    expect(Buffer.concat(out).toString()).toBe(
+      `: hi\n\n${said}${stop ?? 'event: message_stop\ndata: {"type":"message_stop"}\n\n'}`,
+    );
+  });
 });
 
 describe('a stream in which another target takes over', () => {

@@ -559,7 +559,14 @@ export async function* printStream(
     else print.note(event);
   }
   if (relayed === undefined) yield* print.end();
+  // A stream is whole once it has said why it finished, and clients wait for what it may have lost behind that.
+  else if (!isStop(relayed.at(-1))) yield frame('message_stop');
 }
+
+const decoder = new TextDecoder();
+
+const isStop = (bytes: Uint8Array | undefined): boolean =>
+  /^event: ?message_stop\r?$/m.test(decoder.decode(bytes)) || dataOf(bytes).type === 'message_stop';
 
 /** Events whose frame is of a block. */
 const SAID: ReadonlySet<ChatEvent['type']> = new Set(['text', 'reasoning', 'tool-call', 'unknown']);
