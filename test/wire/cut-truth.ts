@@ -20,7 +20,7 @@ export const judged = (
   // Nothing of a frame that was cut goes out, but where more bytes have made it a frame, in which clients see nothing.
   check(heard.strange.length === 0 || SENDS_MORE.includes(fault), `lines of no use: ${heard.strange}`);
   // The second target is well, so that there is always something to say.
-  check(status === 200, `status ${status}`);
+  check(status === 200, `status ${status}: ${new TextDecoder().decode(bytes)}`);
   check(heard.ends + heard.errors === 1, `${heard.ends} ends and ${heard.errors} errors`);
   check(heard.closedBy !== 'neither', 'it just stops');
   if (isWhole) {

@@ -250,7 +250,7 @@ export const brokenOff = (
 const recordings = new Map<string, Recording>();
 
 const recordOnce = (vendor: Vendor, side: Side, story: Story, path: string, body: string): Recording => {
-  const key = `${vendor} ${side} ${path} ${story.thought} ${story.text} ${story.calls.length} ${body}`;
+  const key = `${vendor} ${side} ${path} ${story.thought} ${story.text} ${JSON.stringify(story.calls)} ${body}`;
   let recording = recordings.get(key);
   if (recording === undefined) {
     if (recordings.size > 2_000) recordings.clear();

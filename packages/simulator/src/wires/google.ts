@@ -169,8 +169,12 @@ const BLOCKED: JsonObject = {
   },
 };
 
-/** Google ends its lines as HTTP does. */
-const serverSent = (body: JsonObject): string => `data: ${JSON.stringify(body)}\r\n\r\n`;
+/**
+ * Google ends its lines as HTTP does, and escapes what JavaScript takes for a line end, without which its older SDK reads
+ * no further.
+ */
+const serverSent = (body: JsonObject): string =>
+  `data: ${JSON.stringify(body).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')}\r\n\r\n`;
 
 const envelope = ({ model }: Answer, { id }: Stamp): JsonObject => ({ modelVersion: model, responseId: id });
 
