@@ -4,6 +4,7 @@ import { cohere } from '@switchyard/core/cohere';
 import { google } from '@switchyard/core/google';
 import { googleGenAI } from '@switchyard/core/google-genai';
 import { openai } from '@switchyard/core/openai';
+import type { TargetOptions } from '@switchyard/core/provider';
 import { createHandler } from '@switchyard/http';
 import { type Answer, type Question, tokensOf } from '../../packages/simulator/src/answer.ts';
 import type { JsonObject } from '../../packages/simulator/src/json.ts';
@@ -88,22 +89,22 @@ const MODELS: Readonly<Record<Vendor, string>> = {
 export const MARKS: Readonly<Record<Side, string>> = { one: 'markone', two: 'marktwo' };
 
 /** One of the pool at a vendor, or what stands for it. */
-export const targetAt = (vendor: Vendor, side: Side, origin: string): TargetSpec => {
+export const targetAt = (vendor: Vendor, side: Side, origin: string, more: TargetOptions = {}): TargetSpec => {
   const url = `${origin}/${side}/${vendor}`;
   const model = `${MODELS[vendor]}-${MARKS[side]}`;
   switch (vendor) {
     case 'openai':
-      return openai(model, { id: side, apiKey: 'key', baseURL: `${url}/v1` });
+      return openai(model, { ...more, id: side, apiKey: 'key', baseURL: `${url}/v1` });
     case 'openai-responses':
-      return openai(model, { id: side, apiKey: 'key', baseURL: `${url}/v1`, api: 'responses' });
+      return openai(model, { ...more, id: side, apiKey: 'key', baseURL: `${url}/v1`, api: 'responses' });
     case 'anthropic':
-      return anthropic(model, { id: side, apiKey: 'key', baseURL: url });
+      return anthropic(model, { ...more, id: side, apiKey: 'key', baseURL: url });
     case 'cohere':
-      return cohere(model, { id: side, token: 'key', baseUrl: url });
+      return cohere(model, { ...more, id: side, token: 'key', baseUrl: url });
     case 'google':
-      return google(model, { id: side, apiKey: 'key', baseURL: url });
+      return google(model, { ...more, id: side, apiKey: 'key', baseURL: url });
     case 'google-genai':
-      return googleGenAI(model, { id: side, apiKey: 'key', httpOptions: { baseUrl: url } });
+      return googleGenAI(model, { ...more, id: side, apiKey: 'key', httpOptions: { baseUrl: url } });
   }
 };
 
@@ -140,7 +141,7 @@ const STAMPS: Readonly<Record<Side, Stamp>> = {
 };
 
 /** The bytes of one answer, and where it is whole. */
-export interface Recording {
+interface Recording {
   readonly bytes: Uint8Array;
   /** Behind the frame that says why the model finished. */
   readonly finishedAt: number;
@@ -190,7 +191,7 @@ export interface Cut {
   readonly pieces?: readonly number[];
 }
 
-export const cutInto = (bytes: Uint8Array, lengths: readonly number[]): readonly Uint8Array[] => {
+const cutInto = (bytes: Uint8Array, lengths: readonly number[]): readonly Uint8Array[] => {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = Math.max(1, lengths[pieces.length % lengths.length] ?? bytes.length);
@@ -235,10 +236,7 @@ const bodyOf = (
 };
 
 /** The bytes that the first side sends for a cut, and how they end. */
-export const brokenOff = (
-  { bytes }: Recording,
-  { one, at, fault, most }: Cut,
-): { sent: Uint8Array; ending: Ending } => {
+const brokenOff = ({ bytes }: Recording, { one, at, fault, most }: Cut): { sent: Uint8Array; ending: Ending } => {
   const more = behind(WIRES[one], fault).subarray(0, most);
   const sent = new Uint8Array(Math.min(at, bytes.length) + more.length);
   sent.set(bytes.subarray(0, at));
@@ -267,23 +265,29 @@ export interface Traffic {
   recording: Recording | undefined;
 }
 
-const answer = (cut: Cut, traffic: Traffic, url: string, body: string, signal: AbortSignal | null | undefined) => {
-  const [, side, vendor, path] = /^https?:\/\/[^/]+\/(one|two)\/([^/]+)(\/[^?]*)/.exec(url) ?? [];
-  if (side === undefined || vendor === undefined || path === undefined) throw new Error(`nobody is at ${url}`);
+/** What is sent to who asks at a path. */
+interface Sent {
+  readonly pieces: readonly Uint8Array[];
+  readonly ending: Ending;
+}
+
+/** What a vendor sends for a cut, by the path it was asked at, and takes notice of. */
+export const sentFor = (cut: Cut, traffic: Traffic, asked: string, body: string): Sent => {
+  const [, side, vendor, path] = /^\/(one|two)\/([^/]+)(\/[^?]*)/.exec(asked) ?? [];
+  if (side === undefined || vendor === undefined || path === undefined) throw new Error(`nobody is at ${asked}`);
   const from = side as Side;
   traffic.asked[from] += 1;
   const recording = recordOnce(vendor as Vendor, from, cut.story, path, body);
-  const pieces = cut.pieces ?? [Number.POSITIVE_INFINITY];
-  const headers = { 'content-type': 'text/event-stream' };
-  if (from === 'two') return new Response(bodyOf(cutInto(recording.bytes, pieces), 'end', signal), { headers });
+  const lengths = cut.pieces ?? [Number.POSITIVE_INFINITY];
+  if (from === 'two') return { pieces: cutInto(recording.bytes, lengths), ending: 'end' };
   traffic.recording = recording;
   const { sent, ending } = brokenOff(recording, cut);
-  return new Response(bodyOf(cutInto(sent, pieces), ending, signal), { headers });
+  return { pieces: cutInto(sent, lengths), ending };
 };
 
 // ── the caller ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const PATHS: Readonly<Record<FormatName, string>> = {
+export const PATHS: Readonly<Record<FormatName, string>> = {
   chat: 'v1/chat/completions',
   messages: 'v1/messages',
   responses: 'v1/responses',
@@ -292,7 +296,7 @@ const PATHS: Readonly<Record<FormatName, string>> = {
 
 const TOOL = { name: 'look_up', parameters: { type: 'object', properties: {} } };
 
-const bodyFor = (format: FormatName, { thought, calls }: Story): object => {
+export const bodyFor = (format: FormatName, { thought, calls }: Story): object => {
   const user = { role: 'user', content: 'Say it.' };
   const tools = [{ type: 'function', function: TOOL }];
   const hasTools = calls.length > 0;
@@ -361,7 +365,9 @@ const fetchNow: typeof fetch = async (input, init) => {
   const { cut, traffic } = current;
   const url = input instanceof Request ? input.url : String(input);
   const body = typeof init?.body === 'string' ? init.body : await new Request(input, init).text();
-  return answer(cut, traffic, url, body, init?.signal ?? (input instanceof Request ? input.signal : undefined));
+  const { pieces, ending } = sentFor(cut, traffic, new URL(url).pathname, body);
+  const signal = init?.signal ?? (input instanceof Request ? input.signal : undefined);
+  return new Response(bodyOf(pieces, ending, signal), { headers: { 'content-type': 'text/event-stream' } });
 };
 
 /** Asks one question through a router that knows nothing yet, while `fetch` is not the network's. One at a time. */
