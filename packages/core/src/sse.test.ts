@@ -118,7 +118,7 @@ const whereIn = (text: string, frame: string): readonly [at: number, length: num
   return [text.length - frame.length + 2, frame.length - 2];
 };
 
-const SAYS_DATA = /(?:^|[\r\n])data(?:[:\r\n]|$)/;
+const SAYS_DATA = /(?:^|[\r\n])data:(?! ?(?:[\r\n]|$))/;
 
 describe('chunks', () => {
   const recorded = bytesOf(
