@@ -89,7 +89,12 @@ const MODELS: Readonly<Record<Vendor, string>> = {
 export const MARKS: Readonly<Record<Side, string>> = { one: 'markone', two: 'marktwo' };
 
 /** One of the pool at a vendor, or what stands for it. */
-export const targetAt = (vendor: Vendor, side: Side, origin: string, more: TargetOptions = {}): TargetSpec => {
+export const targetAt = (
+  vendor: Vendor,
+  side: Side,
+  origin: string,
+  more: TargetOptions & { readonly fetch?: typeof fetch } = {},
+): TargetSpec => {
   const url = `${origin}/${side}/${vendor}`;
   const model = `${MODELS[vendor]}-${MARKS[side]}`;
   switch (vendor) {
@@ -350,7 +355,9 @@ const connected = new Map<string, TargetSpec>();
 const connectedTo = (vendor: Vendor, side: Side): TargetSpec => {
   const known = connected.get(vendor + side);
   if (known !== undefined) return known;
-  const spec = targetAt(vendor, side, 'http://vendors');
+  // Google's SDKs have no other `fetch` than the global one.
+  const fetch = vendor.startsWith('google') ? {} : { fetch: fetchNow };
+  const spec = targetAt(vendor, side, 'http://vendors', fetch);
   const provider = spec.connect(spec.model, {});
   const once = { ...spec, connect: () => provider };
   connected.set(vendor + side, once);
