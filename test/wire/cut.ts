@@ -30,7 +30,7 @@ export interface Story {
 }
 
 /** Characters of one to four bytes, one of several characters, white space that is easily lost, and a word said twice. */
-export const WORDS = 'Né na\u0308 😀👩‍🚀 日本…\n\n la la\n';
+const WORDS = 'Né na\u0308 😀👩‍🚀 日本…\n\n la la\n';
 
 export const STORIES = {
   text: { thought: '', text: WORDS, calls: [] },
@@ -64,7 +64,7 @@ export const VENDORS = ['openai', 'openai-responses', 'anthropic', 'cohere', 'go
 export type Vendor = (typeof VENDORS)[number];
 
 /** The two of a pool: their addresses, the ids in their answers and the names of their models tell them apart. */
-export const SIDES = ['one', 'two'] as const;
+const SIDES = ['one', 'two'] as const;
 export type Side = (typeof SIDES)[number];
 
 const WIRES: Readonly<Record<Vendor, Wire>> = {
