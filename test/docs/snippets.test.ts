@@ -496,7 +496,7 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly check: (match: read
   },
   {
     // They build, and take from seconds to minutes; test/simulate plays scenarios.
-    command: /^pnpm (simulate) (--(?:bars|latency|scores)|[a-z0-9-]+)$/,
+    command: /^pnpm (simulate) (--(?:bars|latency|scores|strategies)|[a-z0-9-]+)$/,
     check: ([, script = '', what = '']) => {
       expect(Object.keys(json('package.json').scripts ?? {})).toContain(script);
       const known = globSync('packages/simulator/src/virtual/{main,scenarios/*}.ts', { cwd: ROOT });

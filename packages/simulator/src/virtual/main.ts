@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.ts';
 import { DESIGNS } from './designs/index.ts';
@@ -8,12 +9,14 @@ import { compareLatency, holdsLatencyBars, latencyRows } from './latency.ts';
 import { loadScenario } from './load.ts';
 import { parseScenario } from './parse.ts';
 import { writeRegion } from './region.ts';
-import { rehearse } from './rehearse.ts';
+import { type Rehearsal, rehearse } from './rehearse.ts';
 import { barsTable, scenarioTable, targetLog } from './report.ts';
+import type { Scenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios/index.ts';
 import { regretChart } from './scores/chart.ts';
 import { compareScores, scoredRows } from './scores/compare.ts';
 import { seriesOf } from './series.ts';
+import { COMPARED, choicesWith, compareStrategies, strategyRows } from './strategies.ts';
 import { markdownTable, table } from './table.ts';
 
 const USAGE = `Plays the outages of a pool in virtual time, with the router itself in the middle.
@@ -22,6 +25,7 @@ const USAGE = `Plays the outages of a pool in virtual time, with the router itse
   simulate --bars       every bar, measured: exit code 1 when one does not hold
   simulate --scores     strategies that learn from scores, by what they cost in good answers
   simulate --latency    strategies that choose by latency, on a pool that changes: the same
+  simulate --strategies all strategies that need no scores, on one pool beside one another
 
   --seeds <n>           runs of each kind, seeded 1 to n; default 3, for the bars and for strategies 15, and 3 of what is only compared with
   --seed <n>            this seed alone, and a log of what the router made of its targets
@@ -30,7 +34,8 @@ const USAGE = `Plays the outages of a pool in virtual time, with the router itse
   --rates <n,n,…>       the same for the bars; default 1,10,50
   --no-baselines        the router alone
   --chart <file>        where the picture of the first run goes; default rehearsal-<scenario>.svg
-  --write <page>        with --latency: puts the table into a page, between <!-- measured --> and <!-- /measured -->
+  --write <page>        with --latency and --strategies: puts the table into a page, between <!-- measured --> and
+                        <!-- /measured -->; with --strategies also a picture of each beside the page
   --json                numbers instead of a table
 
 ${SCENARIOS.map(({ name, about }) => `  ${name.padEnd(20)}  ${about}`).join('\n')}`;
@@ -42,6 +47,7 @@ const { values, positionals } = parseArgs({
     bars: { type: 'boolean' },
     scores: { type: 'boolean' },
     latency: { type: 'boolean' },
+    strategies: { type: 'boolean' },
     write: { type: 'string' },
     seeds: { type: 'string' },
     seed: { type: 'string' },
@@ -83,6 +89,28 @@ const latency = async (): Promise<void> => {
   if (!holdsLatencyBars(scores)) process.exitCode = 1;
 };
 
+const strategies = async (): Promise<void> => {
+  const seeds = Number(values.seeds ?? 15);
+  const scores = await compareStrategies(seeds, runAll);
+  const rows = strategyRows(scores);
+  const about = `Means over ${seeds} seeds; behind the costs each vendor's part of the answers.`;
+  console.log(values.json ? JSON.stringify(scores, null, 2) : `${about}\n\n${table(rows)}`);
+  if (values.write === undefined) return;
+  writeRegion(values.write, 'measured', `${about}\n\n${markdownTable(rows)}`);
+  for (const strategy of COMPARED)
+    await picture(choicesWith(strategy), join(dirname(values.write), `choices-${strategy}.svg`));
+};
+
+/** One run of a scenario as an SVG. */
+const picture = async (scenario: Scenario, file: string, seed = 1): Promise<Rehearsal> => {
+  const { name, durationMs, faults = [] } = scenario;
+  const rehearsal = await rehearse(scenario, seed);
+  const { requests, measures } = rehearsal;
+  const targets = measures.targets.map(({ target }) => target);
+  writeFileSync(file, chart({ title: name, slices: seriesOf(requests, durationMs), targets, faults, durationMs }));
+  return rehearsal;
+};
+
 const play = async (nameOrPath: string): Promise<void> => {
   const loaded = await loadScenario(nameOrPath);
   const scenario = parseScenario({
@@ -99,11 +127,8 @@ const play = async (nameOrPath: string): Promise<void> => {
   }));
   console.log(values.json ? JSON.stringify(byDesign, null, 2) : scenarioTable(scenario, byDesign));
 
-  const { name, durationMs, faults = [] } = scenario;
-  const { requests, measures, targetEvents } = await rehearse(scenario, first);
-  const file = values.chart ?? `rehearsal-${name}.svg`;
-  const targets = measures.targets.map(({ target }) => target);
-  writeFileSync(file, chart({ title: name, slices: seriesOf(requests, durationMs), targets, faults, durationMs }));
+  const file = values.chart ?? `rehearsal-${scenario.name}.svg`;
+  const { targetEvents } = await picture(scenario, file, first);
   if (values.seed !== undefined && !values.json) console.log(`\n${targetLog(targetEvents)}`);
   if (!values.json) console.log(`\nThe first run as a picture: ${file}`);
 };
@@ -122,6 +147,7 @@ try {
   if (values.bars) await bars();
   else if (values.scores) await scores();
   else if (values.latency) await latency();
+  else if (values.strategies) await strategies();
   else if (scenario !== undefined) await play(scenario);
   else console.log(USAGE);
 } catch (error) {

@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario.ts';
+import { CHOICES } from './choices.ts';
 import { DRIFTS } from './drift.ts';
 import { LIMITS } from './limits.ts';
 import { OUTAGES } from './outages.ts';
@@ -7,4 +8,12 @@ import { REFUSALS } from './refusals.ts';
 import { STORIES } from './stories.ts';
 
 /** The scenarios that have a name. */
-export const SCENARIOS: readonly Scenario[] = [...OUTAGES, ...REFUSALS, ...LIMITS, ...DRIFTS, ...PRICES, ...STORIES];
+export const SCENARIOS: readonly Scenario[] = [
+  ...OUTAGES,
+  ...REFUSALS,
+  ...LIMITS,
+  ...DRIFTS,
+  ...PRICES,
+  CHOICES,
+  ...STORIES,
+];
