@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Tests run the sources, so that a failure points at a line somebody wrote; what is built and packed is checked apart.
@@ -18,6 +19,8 @@ export default defineConfig({
           exclude: ['**/node_modules/**', '**/dist/**', ...TIMED],
           environment: 'node',
           testTimeout: 30_000,
+          // Of two processors the default would leave one idle.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           sequence: { groupOrder: 0 },
         },
       },

@@ -204,7 +204,7 @@ describe('over HTTP', () => {
   }, 30_000);
 
   test('every answer says what it cost, and the dear targets are not asked', async () => {
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 5; i++) {
       const { target, costUsd, trace } = await ask('cheapest');
       // Of like prices one has to learn whose answers are shorter; the others cost five times as much.
       expect([FIRST, ALL[2]]).toContain(target);
@@ -214,7 +214,7 @@ describe('over HTTP', () => {
   }, 30_000);
 
   test('the route that goes by latency says what it expects of each target', async () => {
-    for (let i = 0; i < 12; i++) await ask('fastest');
+    for (let i = 0; i < 4; i++) await ask('fastest');
     const { routes } = (await (await fetch(`${url}/llm/routes`)).json()) as {
       routes: { name: string; targets: { id: string; strategy?: { samples?: number } }[] }[];
     };
@@ -232,7 +232,7 @@ describe('over HTTP', () => {
       });
       expect(response.status).toBe(200);
     };
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 4; i++) {
       const { target, requestId } = await ask('best');
       await score(requestId, target === SECOND ? 1 : 0);
     }
