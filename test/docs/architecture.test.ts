@@ -39,8 +39,8 @@ describe('imports point one way', () => {
     ],
     [
       'what is above run/ imports it, decide/ and the contracts, and no vendor',
-      'packages/core/src/{router,route,way,snapshot,space,explanation,experiment}.ts',
-      /^packages\/core\/src\/((decide|run)\/|(answers|config|errors|events|experiment|explanation|provider|rank|route|signals|snapshot|space|state|way)\.ts$)/,
+      'packages/core/src/{router,route,demands,subject,way,snapshot,space,explanation,experiment}.ts',
+      /^packages\/core\/src\/((decide|run)\/|(answers|config|demands|errors|events|experiment|explanation|provider|rank|route|signals|snapshot|space|state|subject|way)\.ts$)/,
     ],
     [
       'a provider imports the kit, the transport and its SDK, and nothing of run/',

@@ -9,27 +9,35 @@ import { type EmbeddingRequest, type EmbeddingResponse, isEmbedding, type Vector
 import { FAILURE_RULES, type Failure } from './decide/failure.ts';
 import { newHabits } from './decide/habits.ts';
 import type { HealthBook } from './decide/health/health.ts';
-import { forgetOld } from './decide/health/learned-window.ts';
 import { idleFor, sizeOf } from './decide/health/pace.ts';
 import { termsFor } from './decide/plan.ts';
 import { choose, type Member, newScratch, type Pool, releaseLargest } from './decide/pool.ts';
-import type { ChatRequest, ChatSettings } from './decide/request.ts';
-import { lackOf, promptOf } from './decide/requirements.ts';
-import { type ChatEvent, type ChatResponse, isContent, type Usage } from './decide/response.ts';
+import type { ChatRequest } from './decide/request.ts';
+import type { ChatEvent, ChatResponse, Usage } from './decide/response.ts';
 import type { Delivered } from './decide/seam.ts';
 import { isSpent, newSpending } from './decide/spending.ts';
 import { has } from './decide/strategy.ts';
-import { contentsOf, embeddingTokens, inputTokensOf, needOf } from './decide/tokens.ts';
+import { inputTokensOf } from './decide/tokens.ts';
+import {
+  askedOf,
+  checkSubstance,
+  demandsOfChat,
+  demandsOfEmbedding,
+  isAble,
+  SMALL_TALK,
+  SMALL_TEXT,
+  thinks,
+} from './demands.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import { type Arms, armsOf, type ExperimentBook, type ExperimentReadout, experimentOf } from './experiment.ts';
 import type { Explanation, Ranked } from './explanation.ts';
-import type { Call, Gap, Wire } from './provider.ts';
+import type { Call, Wire } from './provider.ts';
 import type { RankContext } from './rank.ts';
 import { countTokens } from './run/count-tokens.ts';
 import { type Driven, drive, type Flight } from './run/drive.ts';
 import { askForVectors, WrongVectors } from './run/embed.ts';
-import { addEvent, asStreamed, newWhole, responseOf } from './run/gather.ts';
+import { asStreamed, gathered, gatheredBeside } from './run/gather.ts';
 import { Journal } from './run/journal.ts';
 import { BackgroundProbes } from './run/probe.ts';
 import { askRank, askRankNow, type RankResult } from './run/rank.ts';
@@ -41,7 +49,8 @@ import { scoreBySignals } from './signals.ts';
 import { believed, described, nameOf, type RouteSnapshot, snapshotOf, type TargetName } from './snapshot.ts';
 import { spaceOf, unfitFor } from './space.ts';
 import type { RouteState } from './state.ts';
-import { brokenOff, givenUp, missing, refusal, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
+import { subjectOf, taskOf } from './subject.ts';
+import { brokenOff, givenUp, refusal, type Served, servedBy, skippedOf, targetAt, type Way } from './way.ts';
 
 export interface CallOptions {
   /** Aborting it stops all upstream work at once, and harms no target's health. */
@@ -206,10 +215,9 @@ export class Route {
     const served = servedBy(way, committed.leg.attempt, this.#system.nowMs());
     const start = committed.leg.opened.held.find((event) => event.type === 'start');
     const answered = this.#answered(way, committed.leg.attempt.target, start?.id);
-    const events = this.#measured(way, relayAnswer(committed, answering));
     return {
       served,
-      events: this.#route.signals.length === 0 ? events : this.#scored(answered, request, events),
+      events: this.#measured(way, answered, request, relayAnswer(committed, answering)),
       cost: () => costOf(way.course.attempts, answering.parts),
     };
   }
@@ -598,12 +606,19 @@ export class Route {
     };
   }
 
-  /** Hands on a stream, and its whole answer to an experiment that measures answers. */
-  #measured({ requestId, assigned }: Way, events: AsyncIterable<ChatEvent>): AsyncIterable<ChatEvent> {
-    const experiment = this.#experiment;
-    return assigned === undefined || experiment?.wantsAnswers !== true
-      ? events
-      : gatheredBeside(events, (answer) => experiment.answered(requestId, answer));
+  /** Hands on a stream, and its whole answer to whoever measures it or scores it. */
+  #measured(
+    { requestId, assigned }: Way,
+    answered: Answered,
+    request: ChatRequest,
+    events: AsyncIterable<ChatEvent>,
+  ): AsyncIterable<ChatEvent> {
+    const experiment = assigned !== undefined && this.#experiment?.wantsAnswers ? this.#experiment : undefined;
+    if (experiment === undefined && this.#route.signals.length === 0) return events;
+    return gatheredBeside(events, experiment === undefined ? 'its words' : 'its body too', (answer) => {
+      experiment?.answered(requestId, answer);
+      this.#scoreBySignals(answered, request, answer);
+    });
   }
 
   /** A provider's own explanation must not be able to fail the request. */
@@ -641,21 +656,6 @@ export class Route {
     if (answered === undefined) return;
     if (mode === 'continue' || answered.scored !== undefined) answered.isMixed = true;
     answered.target = this.#route.targets.findIndex(({ id }) => id === to);
-  }
-
-  /** Hands a stream on, and scores what has come together at its end. */
-  async *#scored(
-    answered: Answered,
-    request: ChatRequest,
-    events: AsyncIterable<ChatEvent>,
-  ): AsyncGenerator<ChatEvent, void> {
-    const whole = newWhole();
-    for await (const event of events) {
-      // The words are enough, and bytes are dear to read.
-      addEvent(whole, { ...event, bytes: undefined } as unknown as ChatEvent);
-      yield event;
-    }
-    if (whole.finishReason !== undefined) this.#scoreBySignals(answered, request, responseOf(whole));
   }
 
   #scoreBySignals(answered: Answered, request: ChatRequest, response: ChatResponse): void {
@@ -740,164 +740,7 @@ interface Mode {
 
 type Ask<T> = (target: CheckedTarget, call: Call, heard: (hasContent: boolean) => void, wire: Wire) => Promise<T>;
 
-/** What a request is going to take, whatever it is for. */
-interface Demands extends Pick<Course, 'need' | 'reasoning' | 'prompts'>, Pick<Way, 'gaps' | 'lacks'> {
-  /** An estimate. */
-  readonly inputTokens: number;
-}
-
-const demandsOfChat = (
-  route: CheckedRoute,
-  { members }: Pool,
-  request: ChatRequest,
-  streams: boolean,
-  nowMs: number,
-): Demands => {
-  checkOverrides(route, request);
-  const contents = contentsOf(request);
-  const demands = route.targets.map((target, i) => {
-    const { provider, supports, contextWindow } = target;
-    const { window: learned } = (members[i] as Member).health;
-    forgetOld(learned, nowMs);
-    const asked = askedOf(request, target);
-    const { messages, tools, output } = asked;
-    const isSame = messages === request.messages && tools === request.tools && output === request.output;
-    const held = isSame ? contents : contentsOf(asked);
-    const prompt = promptOf(held, asked, provider.countsAnswer === true);
-    const offer = { supports, contextWindow, learned };
-    return {
-      prompt,
-      gaps: provider.gaps(asked),
-      lack: lackOf({ request: asked, contents: held, prompt, streams }, offer),
-    };
-  });
-  return {
-    gaps: demands.map(({ gaps }) => gaps),
-    lacks: demands.map(({ lack }) => lack),
-    prompts: demands.map(({ prompt }) => prompt),
-    reasoning: thinks(request) || Object.values(request.overrides ?? NO_OVERRIDES).some(thinks),
-    inputTokens: contents.estimatedTokens,
-    need: needOf(contents.estimatedTokens, request),
-  };
-};
-
-const demandsOfEmbedding = ({ targets }: CheckedRoute, request: EmbeddingRequest): Demands => {
-  const inputTokens = embeddingTokens(request);
-  return {
-    gaps: targets.map(({ provider }) => provider.embeddings?.gaps(request) ?? []),
-    // A window is for each input by itself.
-    lacks: [],
-    prompts: [],
-    reasoning: false,
-    inputTokens,
-    need: needOf(inputTokens, { maxOutputTokens: 0 }),
-  };
-};
-
-/** Names of tasks are kept with what is learned of them. */
-const LONGEST_TASK = 100;
-
-/** The user's own function, which may throw; what it names is a name or nothing. */
-const taskOf = ({ taskBy }: CheckedRoute, request: Course['request']): string | undefined => {
-  // A probe is nobody's work.
-  if (taskBy === undefined || isEmbedding(request) || request === SMALL_TALK) return undefined;
-  try {
-    const task: unknown = taskBy(request);
-    return typeof task === 'string' && task !== '' && task.length <= LONGEST_TASK ? task : undefined;
-  } catch {
-    return undefined;
-  }
-};
-
-/** A request that asks for nothing is a mistake. */
-const checkSubstance = (request: Course['request']): void => {
-  const [field, items, item] = isEmbedding(request)
-    ? (['inputs', request.inputs, 'input'] as const)
-    : (['messages', request.messages, 'message'] as const);
-  if (!Array.isArray(items) || items.length === 0) {
-    throw new RouterError('invalid-request', `${field}: expected at least one ${item}`);
-  }
-};
-
-/** Hands events on as they come, and then the whole answer to somebody who must not be able to harm it. */
-async function* gatheredBeside(
-  events: AsyncIterable<ChatEvent>,
-  then: (answer: ChatResponse) => void,
-): AsyncGenerator<ChatEvent, void> {
-  const whole = newWhole();
-  for await (const event of events) {
-    addEvent(whole, event);
-    yield event;
-  }
-  try {
-    then(responseOf(whole));
-  } catch {
-    // What is no whole answer is not measured.
-  }
-}
-
-/** Who a request belongs to, where anybody says. */
-const subjectOf = ({ stickyBy }: CheckedRoute, { subject, httpRequest }: CallOptions): string | undefined => {
-  const named: unknown = subject ?? (httpRequest && askWho(stickyBy, httpRequest));
-  return typeof named === 'string' && named !== '' ? named : undefined;
-};
-
-/** The function is the user's own, and costs nobody an answer. */
-const askWho = (stickyBy: CheckedRoute['stickyBy'], request: Request): unknown => {
-  try {
-    return stickyBy?.(request);
-  } catch {
-    return undefined;
-  }
-};
-
-const gathered = async (
-  events: AsyncIterable<ChatEvent>,
-  heard: (hasContent: boolean) => void,
-): Promise<ChatResponse> => {
-  const whole = newWhole();
-  for await (const event of events) {
-    addEvent(whole, event);
-    heard(isContent(event));
-  }
-  return responseOf(whole);
-};
-
-const SMALL_TALK: ChatRequest = {
-  messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
-  maxOutputTokens: 1,
-};
-
-const SMALL_TEXT: EmbeddingRequest = { inputs: ['Hi'] };
-
 const maskOf = (targets: readonly CheckedTarget[], is: (target: CheckedTarget) => boolean): number =>
   targets.reduce((mask, target, i) => (is(target) ? mask | (1 << i) : mask), 0);
 
 const UNSENT = { state: 'idle', header: () => undefined } as const;
-
-const thinks = ({ reasoningEffort = 'none' }: ChatSettings = {}): boolean =>
-  reasoningEffort !== 'none' && reasoningEffort !== 'minimal';
-
-/** What a target is asked: the request, or what is meant for this target alone, with the target's own settings over it. */
-const askedOf = (request: ChatRequest, { id, provider, params }: CheckedTarget): ChatRequest => {
-  const { overrides = NO_OVERRIDES } = request;
-  const asked = overrides[id] ?? overrides[provider.model] ?? request;
-  return params === undefined ? asked : { ...asked, ...params };
-};
-
-const NO_OVERRIDES: NonNullable<ChatRequest['overrides']> = {};
-
-/** An override that meets nobody is a mistake, and would be missed only in the answer. */
-const checkOverrides = ({ name, targets }: CheckedRoute, { overrides = NO_OVERRIDES }: ChatRequest): void => {
-  for (const key of Object.keys(overrides)) {
-    if (targets.some(({ id, provider }) => id === key || provider.model === key)) continue;
-    const there = targets.map(({ id }) => id).join(', ');
-    throw new RouterError(
-      'invalid-request',
-      `overrides.${key}: route '${name}' has no target and no model of this name; there is ${there}`,
-    );
-  }
-};
-
-const isAble = ({ enabled, unsupported }: CheckedTarget, gaps: readonly Gap[] = []): boolean =>
-  enabled && (unsupported === 'drop' || missing(gaps).length === 0);

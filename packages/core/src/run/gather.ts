@@ -1,5 +1,5 @@
 import type { ChatRequest, ToolCall, WireFormat } from '../decide/request.ts';
-import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
+import { type ChatEvent, type ChatResponse, type FinishReason, isContent, type Usage } from '../decide/response.ts';
 import { addChunk, type Completion, completionOf, isAnotherCall, newCompletion } from './completion.ts';
 import { addMessageEvent, type MessageInParts, messageOf, newMessage } from './message.ts';
 import { addResponseEvent, isResponseEvent, newResponse, type ResponseInParts, responseBodyOf } from './responses.ts';
@@ -55,9 +55,48 @@ export const asStreamed = (request: ChatRequest): ChatRequest | undefined => {
   return { ...request, source: { ...request.source, body: { ...body, stream_options: options } } };
 };
 
+/** The whole of a stream; `heard` is told of each event, and whether it has content. */
+export const gathered = async (
+  events: AsyncIterable<ChatEvent>,
+  heard: (hasContent: boolean) => void,
+): Promise<ChatResponse> => {
+  const whole = newWhole();
+  for await (const event of events) {
+    addEvent(whole, event);
+    heard(isContent(event));
+  }
+  return responseOf(whole);
+};
+
+/**
+ * Hands events on as they come, and then the whole answer to somebody who must not be able to harm it. Without the vendor's
+ * own body where only the words are wanted: its bytes are dear to read.
+ */
+export async function* gatheredBeside(
+  events: AsyncIterable<ChatEvent>,
+  wants: 'its body too' | 'its words',
+  then: (answer: ChatResponse) => void,
+): AsyncGenerator<ChatEvent, void> {
+  const whole = newWhole();
+  for await (const event of events) {
+    if (wants === 'its body too' && event.bytes !== undefined) addBytes(whole, event.bytes);
+    addWords(whole, event);
+    yield event;
+  }
+  try {
+    then(responseOf(whole));
+  } catch {
+    // What is no whole answer is not measured.
+  }
+}
+
 /** Takes in the next event. */
 export const addEvent = (whole: Whole, event: ChatEvent): void => {
   if (event.bytes !== undefined) addBytes(whole, event.bytes);
+  addWords(whole, event);
+};
+
+const addWords = (whole: Whole, event: ChatEvent): void => {
   switch (event.type) {
     case 'start':
       whole.id = event.id;
