@@ -17,7 +17,16 @@ export type * from './decide/failure.ts';
 export type * from './decide/request.ts';
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
 export type { ReadHeader } from './decide/retry-after.ts';
-export type { Call, ConnectProvider, Embeddings, Gap, Provider, TargetSpec, Wire } from './provider.ts';
+export type {
+  Call,
+  ConnectProvider,
+  Embeddings,
+  Gap,
+  Provider,
+  TargetSpec,
+  Wire,
+  WireListener,
+} from './provider.ts';
 export { readServerSentEvents, type ServerSentEvent } from './sse.ts';
 export type { TargetOptions } from './target.ts';
 

@@ -21,6 +21,11 @@ export interface Provider {
   readonly countsAnswer?: boolean;
   /** Whether the model goes on from an assistant's turn that the request ends with. Default: false. */
   readonly prefill?: boolean;
+  /**
+   * Whether its transport tells `call.wire` how far each request has come. Default: false, and undici's diagnostics are
+   * followed for it, which costs more.
+   */
+  readonly tellsWire?: boolean;
   /** What of this request the vendor cannot express; empty when it can take all of it. Pure. */
   gaps(request: ChatRequest): readonly Gap[];
   /** Asks for a whole answer. */
@@ -61,6 +66,22 @@ export interface Gap {
 export interface Call {
   /** Made for this attempt alone. Aborting it must close the connection. */
   readonly signal: AbortSignal;
+  /** What a transport that can tell is to tell of the attempt's requests. */
+  readonly wire?: WireListener | undefined;
+}
+
+/** Hears from a transport how far a request has come. Of several requests of one attempt, all may be told. */
+export interface WireListener {
+  /** It waits for a connection. */
+  connecting(): void;
+  /** It has one, and leaves. */
+  sent(): void;
+  /** The head of the response is there. `header` takes names in lower case. */
+  answered(status: number, header: ReadHeader): void;
+  /** It failed with a socket's error code. */
+  failed(code: string | undefined): void;
+  /** Runs `start`, whose requests go through a transport that cannot tell. */
+  follow<T>(start: () => T): T;
 }
 
 /** What the transport saw of an attempt, also where the SDK keeps it to itself. */

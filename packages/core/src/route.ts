@@ -465,6 +465,7 @@ export class Route {
       system: this.#system,
       call: async (i, call, heard, wire) => ask(targetAt(this.#route, i), call, heard, wire),
       explain: (i, error, wire) => this.#explain(targetAt(this.#route, i), error, wire),
+      tellsWire: (i) => targetAt(this.#route, i).provider.tellsWire === true,
       pausesOf: (i) => {
         const { health, timeoutsMs } = this.#pool.members[i] as Member;
         return { idleMs: idleFor(health.pace, timeoutsMs.idle), totalMs: timeoutsMs.total };

@@ -21,7 +21,6 @@ import {
   failureFromUnknown,
   failureFromVendor,
   isObject,
-  NO_SDK_TIMEOUT_MS,
   ProviderFailure,
   splitOptions,
 } from '../provider-kit.ts';
@@ -29,6 +28,7 @@ import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, describedSchema, textOf, withoutUndefined } from './body.ts';
 import { ANTHROPIC, fitSchema, MOST_STRICT_TOOLS } from './json-schema.ts';
+import { bySignal, directly, type Tell } from './sdk-call.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 type AnthropicClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
@@ -69,23 +69,25 @@ export const anthropic = (model: string, options: AnthropicTargetOptions = {}): 
     vendor: 'anthropic',
     model,
     options: routing,
-    connect: (name, params) =>
-      connect(
-        client ?? new Anthropic({ ...transportFor(clientOptions), ...clientOptions, maxRetries: 0 }),
-        name,
-        params,
-      ),
+    connect: (name, params) => {
+      const isOurs = client === undefined && takesTransport(clientOptions);
+      const own = { ...clientOptions, ...(isOurs && { fetch: transport }), maxRetries: 0 };
+      return {
+        ...connect(client ?? new Anthropic(own), isOurs ? directly : bySignal, name, params),
+        tellsWire: isOurs,
+      };
+    },
   };
 };
 
-/** Ours, unless the user has said anything of transports. */
-const transportFor = ({ fetchOptions }: AnthropicClientOptions): Pick<ClientOptions, 'fetch'> =>
-  transport === undefined || fetchOptions !== undefined ? {} : { fetch: transport };
+/** Unless the user has said anything of transports. */
+const takesTransport = ({ fetch, fetchOptions }: AnthropicClientOptions): boolean =>
+  transport !== undefined && fetch === undefined && fetchOptions === undefined;
 
-const connect = (client: AnthropicClient, model: string, params: ChatSettings | undefined): Provider => {
+const connect = (client: AnthropicClient, tell: Tell, model: string, params: ChatSettings | undefined): Provider => {
   const betas = betasOf(client);
 
-  const ask = async (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
+  const ask = async (request: ChatRequest, stream: boolean, call: Call): Promise<Response> => {
     const body: Body = { ...toAnthropic(request, params, () => {}), model };
     if (stream || !passesThrough(request) || body.stream === true) body.stream = stream;
     // Of these two fields the SDK makes headers that choose who pays; they are not the caller's to choose, so that a body
@@ -95,14 +97,12 @@ const connect = (client: AnthropicClient, model: string, params: ChatSettings | 
       .create(fields as unknown as Anthropic.MessageCreateParams, {
         body,
         headers: toHeaders(request, betas),
-        signal,
-        maxRetries: 0,
-        timeout: NO_SDK_TIMEOUT_MS,
+        ...tell(call),
       })
       .asResponse();
   };
 
-  const count = async (request: ChatRequest, { signal }: Call): Promise<number> => {
+  const count = async (request: ChatRequest, call: Call): Promise<number> => {
     const body: Body = { ...toCount(request, params), model };
     const { user_profile_id, workspace_id, ...fields } = body;
     const counted: unknown = await client.messages.countTokens?.(
@@ -110,9 +110,7 @@ const connect = (client: AnthropicClient, model: string, params: ChatSettings | 
       {
         body,
         headers: toHeaders(request, betas),
-        signal,
-        maxRetries: 0,
-        timeout: NO_SDK_TIMEOUT_MS,
+        ...tell(call),
       },
     );
     const { input_tokens } = isObject(counted) ? counted : {};

@@ -64,7 +64,7 @@ const embed = async (
   const { embeddings } = provider;
   if (embeddings === undefined) throw new Error('no embeddings');
   try {
-    return await wire.follow(() => embeddings.embed(request, { signal }));
+    return await wire.follow(() => embeddings.embed(request, { signal, wire }));
   } catch (error) {
     return provider.explain(error, wire);
   }

@@ -121,10 +121,10 @@ const TYPES = 'type.googleapis.com/google.rpc';
 const signal = (): AbortSignal => new AbortController().signal;
 
 /** The failure of a call that has to fail. */
-const failureOf = async (provider: Provider, start: () => Promise<unknown>): Promise<Failure> => {
+const failureOf = async (provider: Provider, start: (call: Call) => Promise<unknown>): Promise<Failure> => {
   const wire = new WireLog();
   try {
-    await wire.follow(start);
+    await wire.follow(() => start({ signal: signal(), wire }));
   } catch (thrown) {
     return provider.explain(thrown, wire);
   }
@@ -132,7 +132,7 @@ const failureOf = async (provider: Provider, start: () => Promise<unknown>): Pro
 };
 
 const failedSend = (provider: Provider, request = hi): Promise<Failure> =>
-  failureOf(provider, () => provider.send(request, { signal: signal() }));
+  failureOf(provider, (call) => provider.send(request, call));
 
 const eventsOf = (provider: Provider, request = hi): Promise<ChatEvent[]> =>
   collect(provider.stream(request, { signal: signal() }));
@@ -140,8 +140,8 @@ const eventsOf = (provider: Provider, request = hi): Promise<ChatEvent[]> =>
 /** What came before a stream failed, and the failure. */
 const failedStream = async (provider: Provider): Promise<{ events: string[]; failure: Failure }> => {
   const events: string[] = [];
-  const failure = await failureOf(provider, async () => {
-    for await (const event of provider.stream(hi, { signal: signal() })) events.push(event.type);
+  const failure = await failureOf(provider, async (call) => {
+    for await (const event of provider.stream(hi, call)) events.push(event.type);
   });
   return { events, failure };
 };

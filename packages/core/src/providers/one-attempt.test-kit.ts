@@ -82,7 +82,7 @@ export const send = async (
 ): Promise<ChatResponse | Failure> => {
   const wire = new WireLog();
   try {
-    return await wire.follow(() => provider.send(request, { signal }));
+    return await wire.follow(() => provider.send(request, { signal, wire }));
   } catch (error) {
     return provider.explain(error, wire);
   }
@@ -98,7 +98,7 @@ export const stream = async (
   const wire = new WireLog();
   try {
     await wire.follow(async () => {
-      for await (const event of provider.stream(request, { signal })) events.push(event);
+      for await (const event of provider.stream(request, { signal, wire })) events.push(event);
     });
     return { events };
   } catch (error) {

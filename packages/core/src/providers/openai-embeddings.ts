@@ -1,31 +1,30 @@
 import type OpenAI from 'openai';
 import type { EmbeddingRequest, EmbeddingResponse, Vector } from '../decide/embedding.ts';
 import type { Embeddings } from '../provider.ts';
-import { brokenAnswer, isObject, NO_SDK_TIMEOUT_MS } from '../provider-kit.ts';
+import { brokenAnswer, isObject } from '../provider-kit.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 import { dialectOf, parseBody } from './openai-words.ts';
+import type { Tell } from './sdk-call.ts';
 
 // OpenAI's Embeddings, which all vendors have that resemble it. Requests that arrived in this format pass through untouched
 // but for `model`, and so do the answers.
 
 type Encoding = 'float' | 'base64';
 
-export const openaiEmbeddings = (client: OpenAI, model: string): Embeddings => {
+export const openaiEmbeddings = (client: OpenAI, tell: Tell, model: string): Embeddings => {
   // A quarter of the bytes, and no numbers to parse; not every server that resembles OpenAI's has it.
   const preferred: Encoding = dialectOf(client.baseURL, model).isOwn ? 'base64' : 'float';
 
   return {
     // Everything can be said to the vendor whose format this is.
     gaps: () => [],
-    async embed(request, { signal }) {
+    async embed(request, call) {
       const body = { ...toOpenAI(request, preferred), model };
       const response = await client.embeddings
         .create(body as unknown as OpenAI.EmbeddingCreateParams, {
           // Else the SDK asks for base64 where the caller has asked for nothing.
           body,
-          signal,
-          maxRetries: 0,
-          timeout: NO_SDK_TIMEOUT_MS,
+          ...tell(call),
         })
         .asResponse();
       return fromOpenAI(await response.text(), request, model);

@@ -12,7 +12,7 @@ import type {
 } from '../decide/request.ts';
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import type { Call, Gap, Provider } from '../provider.ts';
-import { brokenAnswer, extraGaps, isObject, NO_SDK_TIMEOUT_MS } from '../provider-kit.ts';
+import { brokenAnswer, extraGaps, isObject } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 import type { SchemaDialect } from './json-schema.ts';
@@ -29,26 +29,26 @@ import {
   toStrict,
   withKnownThinking,
 } from './openai-words.ts';
+import type { Tell } from './sdk-call.ts';
 
 // A model that is called through OpenAI's Responses. Nothing is stored there unless the caller asks for it, so that a
 // conversation can go on anywhere.
 
-export const connectResponses = (client: OpenAI, model: string, params: ChatSettings | undefined): Provider => {
+export const connectResponses = (
+  client: OpenAI,
+  tell: Tell,
+  model: string,
+  params: ChatSettings | undefined,
+): Provider => {
   const dialect = dialectOf(client.baseURL, model);
 
-  const ask = (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
+  const ask = (request: ChatRequest, stream: boolean, call: Call): Promise<Response> => {
     const body: Body = { ...toResponses(request, params, dialect, () => {}), model, ...(stream && { stream: true }) };
     if (!stream) {
       delete body.stream;
       delete body.stream_options;
     }
-    return client.responses
-      .create(body as unknown as OpenAI.Responses.ResponseCreateParams, {
-        signal,
-        maxRetries: 0,
-        timeout: NO_SDK_TIMEOUT_MS,
-      })
-      .asResponse();
+    return client.responses.create(body as unknown as OpenAI.Responses.ResponseCreateParams, tell(call)).asResponse();
   };
 
   return {

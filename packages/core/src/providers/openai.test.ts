@@ -128,10 +128,10 @@ const whole = completion({ content: 'Hello' });
 const signal = (): AbortSignal => new AbortController().signal;
 
 /** The failure of a call that has to fail. */
-const failureOf = async (provider: Provider, start: () => Promise<unknown>): Promise<Failure> => {
+const failureOf = async (provider: Provider, start: (call: Call) => Promise<unknown>): Promise<Failure> => {
   const wire = new WireLog();
   try {
-    await wire.follow(start);
+    await wire.follow(() => start({ signal: signal(), wire }));
   } catch (thrown) {
     return provider.explain(thrown, wire);
   }
@@ -139,7 +139,7 @@ const failureOf = async (provider: Provider, start: () => Promise<unknown>): Pro
 };
 
 const failedSend = (provider: Provider, request = hi): Promise<Failure> =>
-  failureOf(provider, () => provider.send(request, { signal: signal() }));
+  failureOf(provider, (call) => provider.send(request, call));
 
 const eventsOf = (provider: Provider, request = hi): Promise<ChatEvent[]> =>
   collect(provider.stream(request, { signal: signal() }));
@@ -147,8 +147,8 @@ const eventsOf = (provider: Provider, request = hi): Promise<ChatEvent[]> =>
 /** What came before a stream failed, and the failure. */
 const failedStream = async (provider: Provider, request = hi): Promise<{ events: string[]; failure: Failure }> => {
   const events: string[] = [];
-  const failure = await failureOf(provider, async () => {
-    for await (const event of provider.stream(request, { signal: signal() })) events.push(event.type);
+  const failure = await failureOf(provider, async (call) => {
+    for await (const event of provider.stream(request, call)) events.push(event.type);
   });
   return { events, failure };
 };
@@ -194,6 +194,53 @@ describe('a target', () => {
       authorization: 'Bearer key-1',
       'openai-organization': 'org-1',
     });
+  });
+
+  test('says of each request what the SDK says of it, though that puts it together only once', async () => {
+    const player = await playing(answer(whole));
+    const options = {
+      apiKey: 'key-1',
+      baseURL: `${player.url}/v1`,
+      project: 'p-1',
+      defaultHeaders: { 'x-team': 'a' },
+      defaultQuery: { version: '7' },
+    };
+    const ours = openai('m-1', options).connect('m-1', undefined);
+    const theirs = openai('m-1', { client: new OpenAI(options) }).connect('m-1', undefined);
+    const about = (text: string): ChatRequest => ({ messages: [{ role: 'user', content: [{ type: 'text', text }] }] });
+    for (const provider of [theirs, ours, ours]) {
+      for (const text of ['first', 'ünd zweitens']) await provider.send(about(text), { signal: signal() });
+      await collect(provider.stream(about('streamed'), { signal: signal() })).catch(() => {});
+    }
+    const [theirRequests, ...ourRequests] = [0, 3, 6].map((from) => player.requests.slice(from, from + 3));
+    // What fetch adds, as for a browser.
+    const {
+      'sec-fetch-mode': _,
+      'accept-language': __,
+      'accept-encoding': ___,
+      ...said
+    } = {
+      ...theirRequests?.[0]?.headers,
+    };
+    for (const requests of ourRequests) {
+      expect(requests.map(({ path, body }) => ({ path, body }))).toEqual(
+        theirRequests?.map(({ path, body }) => ({ path, body })),
+      );
+      for (const [i, { headers }] of requests.entries()) {
+        expect(headers).toEqual({ ...said, 'content-length': theirRequests?.[i]?.headers['content-length'] });
+      }
+    }
+  });
+
+  test('asks a function for its key each time', async () => {
+    const player = await playing(answer(whole));
+    let asked = 0;
+    const provider = openai('m-1', { apiKey: async () => `key-${++asked}`, baseURL: player.url }).connect(
+      'm-1',
+      undefined,
+    );
+    for (let i = 0; i < 2; i++) await provider.send(hi, { signal: signal() });
+    expect(player.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer key-1', 'Bearer key-2']);
   });
 
   test('without a key says which variable to set', () => {

@@ -12,7 +12,7 @@ import type {
 } from '../decide/request.ts';
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import type { Call, Gap, Provider, TargetSpec } from '../provider.ts';
-import { brokenAnswer, extraGaps, isObject, NO_SDK_TIMEOUT_MS, splitOptions } from '../provider-kit.ts';
+import { brokenAnswer, extraGaps, isObject, splitOptions } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
@@ -32,6 +32,8 @@ import {
   withKnownThinking,
   withPrefill,
 } from './openai-words.ts';
+import { bySignal, directly, type Tell } from './sdk-call.ts';
+import { isSteady, steady } from './steady.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
@@ -77,22 +79,33 @@ export const openai = (model: string, options: OpenAITargetOptions = {}): Target
       // From a file it may be anything.
       const connect = Object.hasOwn(CONNECT, api) ? CONNECT[api] : undefined;
       if (connect === undefined) throw new Error(`api: expected 'chat' or 'responses', and got '${api}'`);
-      const connected = client ?? new OpenAI({ ...transportFor(clientOptions), ...clientOptions });
-      return { ...connect(connected, name, params), embeddings: openaiEmbeddings(connected, name) };
+      const isOurs = client === undefined && takesTransport(clientOptions);
+      const tell = isOurs ? directly : bySignal;
+      const connected = client ?? (isOurs ? overTransport(clientOptions) : new OpenAI(clientOptions));
+      return {
+        ...connect(connected, tell, name, params),
+        tellsWire: isOurs,
+        embeddings: openaiEmbeddings(connected, tell, name),
+      };
     },
   };
 };
 
-/** Ours, unless the user has said anything of transports. */
-const transportFor = (options: OpenAIClientOptions): Pick<ClientOptions, 'fetch'> =>
-  transport === undefined || OWN_TRANSPORT.some((key) => options[key] !== undefined) ? {} : { fetch: transport };
+/** Unless the user has said anything of transports. */
+const takesTransport = (options: OpenAIClientOptions): boolean =>
+  transport !== undefined && OWN_TRANSPORT.every((key) => options[key] === undefined);
 
-const OWN_TRANSPORT = ['credential', 'fetchOptions', 'workloadIdentity', 'x509Transport'] as const;
+const OWN_TRANSPORT = ['credential', 'fetch', 'fetchOptions', 'workloadIdentity', 'x509Transport'] as const;
 
-const connectChat = (client: OpenAI, model: string, params: ChatSettings | undefined): Provider => {
+const overTransport = (options: OpenAIClientOptions): OpenAI => {
+  const client = new OpenAI({ ...options, fetch: transport });
+  return isSteady(options) ? steady(client) : client;
+};
+
+const connectChat = (client: OpenAI, tell: Tell, model: string, params: ChatSettings | undefined): Provider => {
   const dialect = dialectOf(client.baseURL, model);
 
-  const ask = (request: ChatRequest, stream: boolean, { signal }: Call): Promise<Response> => {
+  const ask = (request: ChatRequest, stream: boolean, call: Call): Promise<Response> => {
     const body: Body = { ...toOpenAI(request, params, dialect, () => {}), model, ...(stream && { stream: true }) };
     // A plain answer asked of a body that came with `stream: true` is still a plain answer, and OpenAI refuses options of
     // a stream where there is none.
@@ -103,11 +116,7 @@ const connectChat = (client: OpenAI, model: string, params: ChatSettings | undef
     if (stream && !passesThrough(request)) body.stream_options = { include_usage: true };
     const said = request.continuation?.how === 'prefill' ? withPrefill(body, client.baseURL) : body;
     return client.chat.completions
-      .create(said as unknown as OpenAI.ChatCompletionCreateParams, {
-        signal,
-        maxRetries: 0,
-        timeout: NO_SDK_TIMEOUT_MS,
-      })
+      .create(said as unknown as OpenAI.ChatCompletionCreateParams, tell(call))
       .asResponse();
   };
 

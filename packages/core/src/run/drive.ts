@@ -24,6 +24,8 @@ export interface Job<T> {
    * is told of each of its events.
    */
   call(target: number, call: Call, heard: (hasContent: boolean) => void, wire: Wire): Promise<T>;
+  /** Whether the target's transport tells the wire by itself. */
+  tellsWire(target: number): boolean;
   explain(target: number, error: unknown, wire: Wire): Failure;
   pausesOf(target: number): Pauses;
 }
@@ -35,8 +37,7 @@ export type Driven<T> =
 /** An attempt under way, with what stops it. */
 export interface Flight<T> {
   readonly attempt: Attempt;
-  readonly controller: AbortController;
-  /** Aborts the controller; a listener that can be taken off again. */
+  /** Ends it from our side, whatever became of it; may be called twice. */
   readonly stop: () => void;
   readonly wire: WireLog;
   value: T | undefined;
@@ -80,34 +81,35 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
   /** Ends an attempt from our side: first the outcome, then the abort, whose echo comes too late to be heard. */
   const cancel = (flight: Flight<T>, failure: Failure): void => {
     end(flight, { type: 'failed', failure });
-    flight.controller.abort();
+    flight.stop();
   };
 
   const launch = (step: Extract<Step, { type: 'start' }>): void => {
     const wire = new WireLog();
     const controller = new AbortController();
     const attempt = newAttempt(step, wire, system.nowMs());
-    const flight: Flight<T> = { attempt, controller, stop: () => controller.abort(), wire, value: undefined };
+    const stop = (): void => {
+      // However it ends, its end is told here, or below.
+      journal.over(attempt);
+      controller.abort();
+    };
+    const flight: Flight<T> = { attempt, stop, wire, value: undefined };
     flights.push(flight);
     course.attempts.push(attempt);
     course.tried |= 1 << step.target;
     journal.started(attempt);
-    // However it ends, its end is told here: by its abort, or below.
-    controller.signal.addEventListener('abort', () => journal.over(attempt), { once: true });
-    wire
-      .follow(() =>
-        job.call(step.target, { signal: controller.signal }, (hasContent) => heard(flight, hasContent), wire),
-      )
-      .then(
-        (value) => {
-          flight.value = value;
-          end(flight, { type: 'answered' });
-        },
-        (error) => {
-          if (attempt.outcome === undefined)
-            end(flight, { type: 'failed', failure: job.explain(step.target, error, wire) });
-        },
-      );
+    const call: Call = { signal: controller.signal, wire };
+    const start = (): Promise<T> => job.call(step.target, call, (hasContent) => heard(flight, hasContent), wire);
+    (job.tellsWire(step.target) ? start() : wire.follow(start)).then(
+      (value) => {
+        flight.value = value;
+        end(flight, { type: 'answered' });
+      },
+      (error) => {
+        if (attempt.outcome === undefined)
+          end(flight, { type: 'failed', failure: job.explain(step.target, error, wire) });
+      },
+    );
   };
 
   /** A plain answer that is streamed upstream goes on. Its first content is what the others were waiting for. */
@@ -169,7 +171,7 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
       if (flight === winner) continue;
       if (outcome !== undefined) {
         // It answered in the same instant: a stream that nobody will read.
-        if (outcome.type === 'answered') flight.controller.abort();
+        if (outcome.type === 'answered') flight.stop();
         continue;
       }
       if (role !== 'probe' && role !== 'last-resort') {
@@ -183,7 +185,7 @@ export const drive = async <T>(job: Job<T>): Promise<Driven<T>> => {
       const stop = system.schedule(leftMs, () => cancel(flight, expired(why, expiresAtMs - startedAtMs)));
       flight.onEnd = () => {
         stop();
-        flight.controller.abort();
+        flight.stop();
       };
     }
   };

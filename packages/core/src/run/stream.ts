@@ -93,7 +93,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
   const breakOff = (failure: Failure): BrokeOff => {
     over = true;
     journal.brokeOff(attempt, failure);
-    abortLater(flight.controller);
+    stopLater(flight.stop);
     return new BrokeOff(failure);
   };
   try {
@@ -135,7 +135,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
     // The consumer broke off. Some SDKs leave the connection open when their iterator is left, so it is closed here.
     if (!over) {
       if (attempt.finished) journal.completed(attempt);
-      flight.controller.abort();
+      flight.stop();
     }
     // Its own clean-up, which nobody waits for: a pending event may hold it back.
     opened.rest?.return?.()?.catch(() => {});
@@ -146,7 +146,7 @@ export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGen
  * From an empty stack: the reason of an abort remembers who called, and Anthropic's SDK holds on to it for as long as the
  * body lives, which the caller's closures keep alive in turn.
  */
-const abortLater = (controller: AbortController): void => queueMicrotask(() => controller.abort());
+const stopLater = (stop: () => void): void => queueMicrotask(stop);
 
 const LEFT: Failure = { kind: 'aborted', message: 'the caller left' };
 

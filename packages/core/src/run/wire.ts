@@ -1,45 +1,45 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
-import type { Wire } from '../provider.ts';
+import type { ReadHeader } from '../decide/retry-after.ts';
+import type { Wire, WireListener } from '../provider.ts';
 
 /**
- * What undici, which is under the built-in fetch, tells of the requests that an attempt makes. It tells the same for
- * every SDK, also for those that keep the headers of an error or the code of a socket to themselves, and nothing has to
- * be patched for it. On a runtime whose fetch is not undici the log stays empty, and the SDK's own word has to do.
+ * What becomes of the requests that an attempt makes. A transport of our own tells it. For all others undici does, which is
+ * under the built-in fetch: the same for every SDK, also for those that keep the headers of an error or the code of a socket
+ * to themselves, and nothing has to be patched for it. On a runtime whose fetch is not undici the log stays empty, and the
+ * SDK's own word has to do.
  */
-export class WireLog implements Wire {
+export class WireLog implements Wire, WireListener {
   state: Wire['state'] = 'idle';
   status: number | undefined;
   errorCode: string | undefined;
-  #rawHeaders: readonly Uint8Array[] = [];
-  #headers: Map<string, string> | undefined;
+  #header: ReadHeader = () => undefined;
 
-  readonly header = (name: string): string | undefined => {
-    this.#headers ??= decoded(this.#rawHeaders);
-    return this.#headers.get(name);
-  };
+  readonly header: ReadHeader = (name) => this.#header(name);
 
-  /** Runs `start`, whose requests this log then follows. */
+  connecting(): void {
+    // Once it has answered it can be reached: an attempt may take several requests, and the time to connect is that of the first.
+    if (this.status === undefined) this.state = 'connecting';
+  }
+
+  sent(): void {
+    this.state = 'sent';
+  }
+
+  answered(status: number, header: ReadHeader): void {
+    this.status = status;
+    this.#header = header;
+  }
+
+  failed(code: string | undefined): void {
+    this.errorCode ??= code;
+  }
+
   follow<T>(start: () => T): T {
+    listen();
     return current.run(this, start);
   }
-
-  answered(status: number, rawHeaders: readonly Uint8Array[]): void {
-    this.status = status;
-    this.#rawHeaders = rawHeaders;
-    this.#headers = undefined;
-  }
 }
-
-/** Names and values alternate, as they came from the socket. Of a header that comes twice, the first counts. */
-const decoded = (raw: readonly Uint8Array[]): Map<string, string> => {
-  const headers = new Map<string, string>();
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    const name = String(raw[i]).toLowerCase();
-    if (!headers.has(name)) headers.set(name, String(raw[i + 1]));
-  }
-  return headers;
-};
 
 interface UndiciMessage {
   readonly request: object;
@@ -49,26 +49,42 @@ interface UndiciMessage {
 
 const current = new AsyncLocalStorage<WireLog>();
 const logs = new WeakMap<object, WireLog>();
+let isListening = false;
 
-const listen = (channel: string, hear: (log: WireLog, message: UndiciMessage) => void): void =>
+/** Not before there is somebody to listen for: undici puts a message together for each step of each request then. */
+const listen = (): void => {
+  if (isListening) return;
+  isListening = true;
+  subscribe('undici:request:create', (message) => {
+    const log = current.getStore();
+    if (log === undefined) return;
+    logs.set((message as UndiciMessage).request, log);
+    log.connecting();
+  });
+  hear('client:sendHeaders', (log) => log.sent());
+  hear('request:headers', (log, { response }) => {
+    if (response !== undefined) log.answered(response.statusCode, headersIn(response.headers));
+  });
+  hear('request:error', (log, { error }) => log.failed(error?.code));
+};
+
+const hear = (channel: string, tell: (log: WireLog, message: UndiciMessage) => void): void =>
   subscribe(`undici:${channel}`, (message) => {
     const log = logs.get((message as UndiciMessage).request);
-    if (log !== undefined) hear(log, message as UndiciMessage);
+    if (log !== undefined) tell(log, message as UndiciMessage);
   });
 
-subscribe('undici:request:create', (message) => {
-  const log = current.getStore();
-  if (log === undefined) return;
-  logs.set((message as UndiciMessage).request, log);
-  // Once it has answered it can be reached: an attempt may take several requests, and the time to connect is that of the first.
-  if (log.status === undefined) log.state = 'connecting';
-});
-listen('client:sendHeaders', (log) => {
-  log.state = 'sent';
-});
-listen('request:headers', (log, { response }) => {
-  if (response !== undefined) log.answered(response.statusCode, response.headers);
-});
-listen('request:error', (log, { error }) => {
-  log.errorCode ??= error?.code;
-});
+/** Names and values alternate, as they came from the socket. Of a header that comes twice, the first counts. */
+const headersIn = (raw: readonly Uint8Array[]): ReadHeader => {
+  let headers: Map<string, string> | undefined;
+  return (name) => {
+    if (headers === undefined) {
+      headers = new Map();
+      for (let i = 0; i + 1 < raw.length; i += 2) {
+        const each = String(raw[i]).toLowerCase();
+        if (!headers.has(each)) headers.set(each, String(raw[i + 1]));
+      }
+    }
+    return headers.get(name);
+  };
+};

@@ -3,6 +3,8 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Call } from '../provider.ts';
+import { WireLog } from '../run/wire.ts';
 import { transport as own } from './node.ts';
 
 const transport = own as typeof fetch;
@@ -229,6 +231,58 @@ describe('what goes wrong', () => {
 
   test('an URL that is none is refused', async () => {
     await expect(post('nowhere')).rejects.toBeInstanceOf(TypeError);
+  });
+});
+
+describe('a call that is to be told of', () => {
+  const calling = (call: Call): RequestInit => ({ call }) as RequestInit;
+
+  test('is told when it waits, leaves and is answered', async () => {
+    const wire = new WireLog();
+    const states: string[] = [];
+    const url = await serve((_, response) => {
+      states.push(wire.state);
+      response.setHeader('x-twice', ['a', 'b']).writeHead(429, { 'Retry-After': '7' }).end();
+    });
+    const asked = post(url, calling({ signal: new AbortController().signal, wire }));
+    states.unshift(wire.state);
+    await asked;
+    expect(states).toEqual(['connecting', 'sent']);
+    expect(wire).toMatchObject({ status: 429, errorCode: undefined });
+    expect([wire.header('retry-after'), wire.header('x-twice'), wire.header('x-none')]).toEqual(['7', 'a', undefined]);
+  });
+
+  test('is told why nobody is there', async () => {
+    const wire = new WireLog();
+    await post('http://127.0.0.1:1', calling({ signal: new AbortController().signal, wire })).catch(() => {});
+    expect(wire).toMatchObject({ state: 'connecting', status: undefined, errorCode: 'ECONNREFUSED' });
+  });
+
+  test('ends by its own signal, whatever the SDK has made of another', async () => {
+    const controller = new AbortController();
+    const url = await serve((_, response) => response.write('one'));
+    const response = await post(url, {
+      ...calling({ signal: controller.signal }),
+      signal: new AbortController().signal,
+    });
+    const drained = drain(response);
+    setTimeout(() => controller.abort(new Error('enough')), 20);
+    expect(await drained).toMatchObject({ text: 'one', error: { message: 'enough' } });
+  });
+
+  test('is followed, and ends, where fetch takes over', async () => {
+    const controller = new AbortController();
+    const wire = new WireLog();
+    const url = await serve((request, response) => {
+      if (request.url === '/old') response.writeHead(307, { location: '/new' }).end();
+      else response.writeHead(200, { 'x-at': String(request.url) }).write('one');
+    });
+    const response = await post(`${url}/old`, calling({ signal: controller.signal, wire }));
+    expect(wire).toMatchObject({ state: 'sent', status: 200 });
+    expect(wire.header('x-at')).toBe('/new');
+    const drained = drain(response);
+    setTimeout(() => controller.abort(new Error('enough')), 20);
+    expect(await drained).toMatchObject({ text: 'one', error: { message: 'enough' } });
   });
 });
 

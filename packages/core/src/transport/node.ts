@@ -4,7 +4,9 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 // Not from 'undici': that puts an Agent of its own under the built-in fetch of the whole process.
 import Agent from 'undici/lib/dispatcher/agent.js';
+import type { Call, WireListener } from '../provider.ts';
 import { WireBody } from './body.ts';
+import { FixedHeaders } from './fixed-headers.ts';
 import { WireHeaders, WireResponse } from './response.ts';
 
 /**
@@ -29,14 +31,25 @@ const agent = new Agent({
  * redirects, and everything in a process in which somebody has put something in the place of fetch, or of the
  * dispatcher under it: a proxy, a recorder, a mock.
  */
-export const transport: typeof fetch | undefined = (input, init) => {
-  const { body } = init ?? {};
+export const transport: typeof fetch | undefined = (input, init: TransportInit = {}) => {
+  const { body } = init;
   const isOurs = (typeof input === 'string' || input instanceof URL) && (typeof body === 'string' || body == null);
-  if (!isOurs || isReplaced()) return fetch(input, init);
+  if (!isOurs || isReplaced()) return fetchInstead(input, init);
   return new Promise((resolve, reject) => {
-    const exchange = new Exchange(String(input), init ?? {}, resolve, reject);
+    const exchange = new Exchange(String(input), init, resolve, reject);
     exchange.start();
   });
+};
+
+/** What our own providers say beyond what fetch is told: see `directly`. */
+interface TransportInit extends RequestInit {
+  readonly call?: Call;
+}
+
+const fetchInstead = (input: Parameters<typeof fetch>[0], { call, ...init }: TransportInit): Promise<Response> => {
+  if (call === undefined) return fetch(input, init);
+  const start = (): Promise<Response> => fetch(input, { ...init, signal: call.signal });
+  return call.wire === undefined ? start() : call.wire.follow(start);
 };
 
 // ── who else is there ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -77,10 +90,11 @@ const isUsual = (dispatcher: unknown): boolean => {
 /** Hears from undici what becomes of a request, and turns it into what fetch would say. */
 class Exchange implements Dispatcher.DispatchHandler {
   readonly #url: string;
-  readonly #init: RequestInit;
+  readonly #init: TransportInit;
   readonly #resolve: (response: Response | Promise<Response>) => void;
   readonly #reject: (error: unknown) => void;
   readonly #signal: AbortSignal | null | undefined;
+  readonly #wire: WireListener | undefined;
   #controller: Dispatcher.DispatchController | undefined;
   #body: WireBody | undefined;
   /** The caller has left, or the built-in fetch has taken over. */
@@ -88,7 +102,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(
     url: string,
-    init: RequestInit,
+    init: TransportInit,
     resolve: (response: Response | Promise<Response>) => void,
     reject: (error: unknown) => void,
   ) {
@@ -96,7 +110,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#init = init;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#signal = init.signal;
+    this.#signal = init.call?.signal ?? init.signal;
+    this.#wire = init.call?.wire;
   }
 
   start(): void {
@@ -108,13 +123,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#signal?.addEventListener('abort', this.#leave);
     const from = this.#url.indexOf('/', this.#url.indexOf('://') + 3);
     const hash = this.#url.indexOf('#', from);
+    this.#wire?.connecting();
     try {
       agent.dispatch(
         {
           origin: from < 0 ? this.#url : this.#url.slice(0, from),
           path: from < 0 ? '/' : this.#url.slice(from, hash < 0 ? undefined : hash),
           method: method as Dispatcher.HttpMethod,
-          headers: listOf(headers),
+          headers: listOf(headers) as string[],
           body: (body ?? null) as string | null,
         },
         this,
@@ -126,6 +142,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
+    this.#wire?.sent();
     // The caller left while the connection was made.
     if (this.#over) controller.abort(abortError(this.#signal?.reason));
   }
@@ -137,6 +154,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     statusText = '',
   ): void {
     if (status < 200) return;
+    this.#wire?.answered(status, (name) => firstOf(headers[name]));
     if (isForFetch(status, headers)) {
       this.#handOver(controller);
       return;
@@ -159,6 +177,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_: unknown, error: Error): void {
     this.#settle();
+    this.#wire?.failed((error as NodeJS.ErrnoException).code);
     if (this.#over) return;
     // In the words of fetch, which the SDKs know.
     if (this.#body === undefined) this.#reject(new TypeError('fetch failed', { cause: error }));
@@ -181,7 +200,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#over = true;
     this.#settle();
     controller.abort(new Error('handed over to fetch'));
-    this.#resolve(fetch(this.#url, this.#init));
+    this.#resolve(fetchInstead(this.#url, this.#init));
   }
 
   #settle(): void {
@@ -203,6 +222,8 @@ const unpacked = ({ status, statusText, headers }: WireResponse, body: WireBody,
   return new Response(Readable.toWeb(unpack) as ReadableStream, { status, statusText, headers: [...headers] });
 };
 
+const firstOf = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value[0] : value);
+
 const isForFetch = (status: number, headers: ConstructorParameters<typeof WireHeaders>[0]): boolean =>
   status >= 300 && status < 400 && status !== 304 && headers.location !== undefined;
 
@@ -210,7 +231,8 @@ const abortError = (reason: unknown): Error =>
   reason instanceof Error ? reason : new DOMException('This operation was aborted', 'AbortError');
 
 /** Names and values by turns, as undici takes them without another look. */
-const listOf = (headers: RequestInit['headers']): string[] => {
+const listOf = (headers: RequestInit['headers']): readonly string[] => {
+  if (headers instanceof FixedHeaders) return headers.list;
   const list: string[] = [];
   if (headers === undefined) return list;
   if (typeof (headers as Headers).forEach === 'function' && !Array.isArray(headers)) {
