@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest, ToolCall } from '../decide/request.ts';
 import type { ChatEvent } from '../decide/response.ts';
-import type { Provider, Wire } from '../provider.ts';
+import type { Call, Provider, Wire } from '../provider.ts';
 import { WireLog } from '../run/wire.ts';
 import { toGemini } from './gemini.ts';
 import { google } from './google.ts';

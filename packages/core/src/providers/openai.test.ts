@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest, ChatSettings } from '../decide/request.ts';
 import type { ChatEvent } from '../decide/response.ts';
-import type { Provider, Wire } from '../provider.ts';
+import type { Call, Provider, Wire } from '../provider.ts';
 import { WireLog } from '../run/wire.ts';
 import { type OpenAITargetOptions, openai } from './openai.ts';
 
