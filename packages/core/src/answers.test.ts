@@ -11,15 +11,18 @@ const answerAt = (atMs: number): Answered => ({
   isMixed: false,
 });
 
-test('of more ids than it keeps, the newest are known', () => {
+test('of more ids than it keeps, the newest are known, and at most twice as many', () => {
   const book = new AnswerBook(3);
-  for (let i = 0; i < 8; i++) book.note(`id-${i}`, answerAt(i));
-  expect(Array.from({ length: 8 }, (_, i) => book.find(`id-${i}`, 8)?.atMs)).toEqual([
-    ...new Array(5).fill(undefined),
-    5,
-    6,
-    7,
-  ]);
+  const known: number[][] = [];
+  for (let i = 0; i < 9; i++) {
+    book.note(`id-${i}`, answerAt(i));
+    known.push(Array.from({ length: i + 1 }, (_, j) => j).filter((j) => book.find(`id-${j}`, 9)?.atMs === j));
+  }
+  for (const [i, ids] of known.entries()) {
+    expect(ids.slice(-3)).toEqual([i - 2, i - 1, i].filter((j) => j >= 0));
+    expect(ids.length).toBeLessThanOrEqual(6);
+  }
+  expect(book.find('id-0', 9)).toBeUndefined();
 });
 
 test('an id that comes again means the last answer, and pushes nobody out', () => {

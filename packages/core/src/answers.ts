@@ -13,34 +13,34 @@ export interface Answered {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** Two for most answers, at about 200 bytes each: 20 MB at most. */
-const MOST_IDS = 100_000;
+/** Two for most answers, at about 200 bytes each: 10 MB for a generation. */
+const IDS = 50_000;
 
-/** The answers of a day, by the ids that callers know them by; the newest of them, where there are too many. */
+/**
+ * The answers of a day, by the ids that callers know them by; the newest of them, where there are too many. They are kept in two
+ * generations, and the older one is forgotten whole: to forget the oldest id of a Map each time costs more than all the rest.
+ */
 export class AnswerBook {
-  readonly #byId = new Map<string, Answered>();
-  /** In the order in which they came, round and round: to forget the oldest of a Map means to look for it. */
-  readonly #ids: string[] = [];
-  readonly #mostIds: number;
-  #next = 0;
+  #young = new Map<string, Answered>();
+  #old: ReadonlyMap<string, Answered> = new Map();
+  readonly #ids: number;
 
-  constructor(mostIds: number = MOST_IDS) {
-    this.#mostIds = mostIds;
+  /** `ids`: how many are kept at least; twice as many at most. */
+  constructor(ids: number = IDS) {
+    this.#ids = ids;
   }
 
   note(id: string, answered: Answered): void {
-    // Some servers give all of their answers one id; it then means the last of them.
-    if (!this.#byId.has(id)) {
-      const oldest = this.#ids[this.#next];
-      if (oldest !== undefined) this.#byId.delete(oldest);
-      this.#ids[this.#next] = id;
-      this.#next = (this.#next + 1) % this.#mostIds;
+    if (this.#young.size >= this.#ids) {
+      this.#old = this.#young;
+      this.#young = new Map();
     }
-    this.#byId.set(id, answered);
+    // Some servers give all of their answers one id; it then means the last of them.
+    this.#young.set(id, answered);
   }
 
   find(id: string, nowMs: number): Answered | undefined {
-    const answered = this.#byId.get(id);
+    const answered = this.#young.get(id) ?? this.#old.get(id);
     return answered !== undefined && nowMs - answered.atMs <= DAY_MS ? answered : undefined;
   }
 }

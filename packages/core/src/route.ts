@@ -185,7 +185,7 @@ export class Route {
   async chat(request: ChatRequest, options: CallOptions): Promise<ChatAnswer> {
     const streamed = this.#route.upstream === 'stream' ? asStreamed(request) : undefined;
     const way = this.#begin(streamed ?? request, options, { plain: true, streaming: streamed !== undefined });
-    await this.#rank(way);
+    if (this.#route.rank !== undefined) await this.#rank(way, this.#route.rank);
     const ask: Ask<ChatResponse> = (target, call, heard) =>
       streamed === undefined || target.supports.streaming === false
         ? target.provider.send(askedOf(request, target), call)
@@ -200,7 +200,7 @@ export class Route {
 
   async embed(request: EmbeddingRequest, options: CallOptions): Promise<EmbeddingAnswer> {
     const way = this.#begin(request, options, { plain: true, streaming: false });
-    await this.#rank(way);
+    if (this.#route.rank !== undefined) await this.#rank(way, this.#route.rank);
     const driven = await this.#drive(way, usageOfEmbedding, this.#embedding(request));
     this.#completed(way, driven.flight);
     this.#answered(way, driven.flight.attempt.target);
@@ -209,7 +209,7 @@ export class Route {
 
   async open(request: ChatRequest, options: OwnOptions): Promise<Opened> {
     const way = this.#begin(request, options, { plain: false, streaming: true });
-    await this.#rank(way);
+    if (this.#route.rank !== undefined) await this.#rank(way, this.#route.rank);
     const answering = this.#answering(way, request, options);
     const committed = await commit(answering);
     const served = servedBy(way, committed.leg.attempt, this.#system.nowMs());
@@ -412,10 +412,10 @@ export class Route {
   }
 
   /** Asks the user's own function for the order, where the strategy is one. */
-  async #rank({ requestId, course, callerSignal }: Way): Promise<void> {
-    const { name: route, rank, strategy } = this.#route;
+  async #rank({ requestId, course, callerSignal }: Way, rank: NonNullable<CheckedRoute['rank']>): Promise<void> {
+    const { name: route, strategy } = this.#route;
     // Where nobody can take the request, there is nothing to wait for.
-    if (rank === undefined || course.able === 0) return;
+    if (course.able === 0) return;
     const timeoutMs = Math.min(rank.timeoutMs, course.deadlineAtMs - this.#system.nowMs());
     const named = await askRank(rank.ask, this.#rankContext(course), timeoutMs, this.#system, callerSignal);
     const { order, problem } = orderOf(this.#route, named);

@@ -55,7 +55,7 @@ export interface Router {
   countTokens(route: string, request: ChatRequest, options?: Pick<CallOptions, 'signal'>): Promise<TokenCount>;
   /**
    * Says how good an answer was, from 0, useless, to 1, as good as can be. The id is that of the request
-   * (`served.requestId`), or the answer's own (`id`), for a day, of the newest 50 000 at most. A second score of one answer
+   * (`served.requestId`), or the answer's own (`id`), for a day, of the newest 25 000 at least. A second score of one answer
    * takes the place of the first. With `route`, the answer has to be that route's.
    *
    * @throws RouterError `unknown-answer` when nobody remembers the answer, `invalid-request` when the score is none.

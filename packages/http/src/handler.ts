@@ -59,6 +59,10 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
   const answer = async (request: Request, endpoint: Endpoint): Promise<Response> => {
     const methods = POSTED.has(endpoint.type) ? ['POST'] : ['GET', 'HEAD'];
     if (!methods.includes(request.method)) return wrongMethod(methods, formatOf(endpoint, request));
+    if (authorize !== undefined && !OPEN.has(endpoint.type)) {
+      const refused = await refusal(request, authorize, formatOf(endpoint, request));
+      if (refused !== undefined) return refused;
+    }
     switch (endpoint.type) {
       case 'models':
         return answerModels(router, endpoint, request, since);
@@ -67,38 +71,29 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
       case 'health':
         return health(router);
       case 'explain':
-        return (
-          (await refusal(request, authorize, chatCompletions)) ?? (await explain(router, request, endpoint, bodyLimit))
-        );
+        return explain(router, request, endpoint, bodyLimit);
       case 'experiment':
-        return (await refusal(request, authorize, chatCompletions)) ?? Response.json(router.experiment(endpoint.route));
+        return Response.json(router.experiment(endpoint.route));
       case 'feedback':
-        return (
-          (await refusal(request, authorize, chatCompletions)) ?? (await feedback(router, request, endpoint, bodyLimit))
-        );
+        return feedback(router, request, endpoint, bodyLimit);
       case 'embeddings':
-        return (
-          (await refusal(request, authorize, formatOf(endpoint, request))) ??
-          (await embed(router, request, endpoint, bodyLimit))
-        );
+        return embed(router, request, endpoint, bodyLimit);
       case 'count':
-        return (
-          (await refusal(request, authorize, messages)) ?? (await countTokens(router, request, endpoint, bodyLimit))
-        );
+        return countTokens(router, request, endpoint, bodyLimit);
       case 'chat':
-        return (
-          (await refusal(request, authorize, endpoint.format)) ?? (await chat(router, request, endpoint, bodyLimit))
-        );
+        return chat(router, request, endpoint, bodyLimit);
     }
   };
 
   const handle = async (request: Request, mountedAt?: string): Promise<Response | undefined> => {
     const endpoint = find(request.url, mountedAt);
     if (endpoint === undefined) return undefined;
-    const response = await answer(request, endpoint).catch((error: unknown) =>
-      failed(error, formatOf(endpoint, request)),
-    );
-    return request.method === 'HEAD' ? new Response(null, response) : response;
+    try {
+      const response = await answer(request, endpoint);
+      return request.method === 'HEAD' ? new Response(null, response) : response;
+    } catch (error) {
+      return failed(error, formatOf(endpoint, request));
+    }
   };
 
   return Object.assign(handle, { serves: (url: string, mountedAt?: string) => find(url, mountedAt) !== undefined });
@@ -116,6 +111,9 @@ interface RoutedEndpoint {
   readonly type: 'count' | 'embeddings';
   readonly route: string | undefined;
 }
+
+/** What any caller may see. */
+const OPEN: ReadonlySet<Endpoint['type']> = new Set(['models', 'routes', 'health']);
 
 /** What is asked for with a body. */
 const POSTED: ReadonlySet<Endpoint['type']> = new Set(['chat', 'count', 'embeddings', 'explain', 'feedback']);
@@ -367,10 +365,9 @@ const wrongMethod = (methods: readonly string[], format: Format): Response => {
 /** The answer to a caller who may not pass. A guard that throws, or says neither yes nor no, lets nobody pass. */
 const refusal = async (
   request: Request,
-  authorize: HandlerOptions['authorize'],
+  authorize: NonNullable<HandlerOptions['authorize']>,
   format: Format,
 ): Promise<Response | undefined> => {
-  if (authorize === undefined) return undefined;
   const allowed = await authorize(request);
   if (allowed === true) return undefined;
   return isResponse(allowed) ? allowed : Response.json(format.unauthorized, { status: 401 });
