@@ -17,12 +17,13 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 const IDS = 50_000;
 
 /**
- * The answers of a day, by the ids that callers know them by; the newest of them, where there are too many. They are kept in two
- * generations, and the older one is forgotten whole: to forget the oldest id of a Map each time costs more than all the rest.
+ * The answers of a day, by the ids that callers know them by; the newest of them, where there are too many. Most are never asked
+ * for: they are only written down in a row, and looked through when somebody asks. The rows are kept in two generations, and the
+ * older one is forgotten whole.
  */
 export class AnswerBook {
-  #young = new Map<string, Answered>();
-  #old: ReadonlyMap<string, Answered> = new Map();
+  #young = new Generation();
+  #old = new Generation();
   readonly #ids: number;
 
   /** `ids`: how many are kept at least; twice as many at most. */
@@ -33,14 +34,38 @@ export class AnswerBook {
   note(id: string, answered: Answered): void {
     if (this.#young.size >= this.#ids) {
       this.#old = this.#young;
-      this.#young = new Map();
+      this.#young = new Generation();
     }
-    // Some servers give all of their answers one id; it then means the last of them.
-    this.#young.set(id, answered);
+    this.#young.add(id, answered);
   }
 
   find(id: string, nowMs: number): Answered | undefined {
-    const answered = this.#young.get(id) ?? this.#old.get(id);
+    const answered = this.#young.find(id) ?? this.#old.find(id);
     return answered !== undefined && nowMs - answered.atMs <= DAY_MS ? answered : undefined;
+  }
+}
+
+class Generation {
+  readonly #ids: string[] = [];
+  readonly #answers: Answered[] = [];
+  /** Of the row until `#indexed`. */
+  readonly #byId = new Map<string, Answered>();
+  #indexed = 0;
+
+  get size(): number {
+    return this.#ids.length;
+  }
+
+  add(id: string, answered: Answered): void {
+    this.#ids.push(id);
+    this.#answers.push(answered);
+  }
+
+  find(id: string): Answered | undefined {
+    for (; this.#indexed < this.#ids.length; this.#indexed++) {
+      // Some servers give all of their answers one id; it then means the last of them.
+      this.#byId.set(this.#ids[this.#indexed] as string, this.#answers[this.#indexed] as Answered);
+    }
+    return this.#byId.get(id);
   }
 }

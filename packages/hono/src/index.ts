@@ -10,6 +10,7 @@ import { routePath } from 'hono/route';
  */
 export const switchyard = (router: Router, options: HandlerOptions = {}): MiddlewareHandler => {
   const handler = createHandler(router, options);
+  const mountPath = createMountPath();
   return async (c, next) => {
     // Only a request knows where the middleware was mounted, perhaps more than once, perhaps under a parameter.
     const at = options.basePath ?? mountPath(c);
@@ -19,12 +20,20 @@ export const switchyard = (router: Router, options: HandlerOptions = {}): Middle
 };
 
 /** The mount path as it stands in the URL, `/acme/llm` for `/:tenant/llm/*`; undefined for `*`. */
-const mountPath = (c: Context): string | undefined => {
-  const pattern = routePath(c).replace(/\/\*$/, '');
-  if (pattern === '') return undefined;
-  if (/^[\w/.-]+$/.test(pattern)) return pattern;
-  // A parameter, or what is encoded in a URL, is one segment, whatever is in it.
-  return new URL(c.req.url).pathname.split('/', pattern.split('/').length).join('/');
+const createMountPath = (): ((c: Context) => string | undefined) => {
+  /** By pattern. Where it has parameters, or what is encoded in a URL, only a request tells. */
+  const plain = new Map<string, string | undefined>();
+  return (c) => {
+    const pattern = routePath(c);
+    if (plain.has(pattern)) return plain.get(pattern);
+    const path = pattern.replace(/\/\*$/, '');
+    // Each of its segments is one of the URL, whatever is in it.
+    if (path !== '' && !/^[\w/.-]+$/.test(path))
+      return new URL(c.req.url).pathname.split('/', path.split('/').length).join('/');
+    const at = path === '' ? undefined : path;
+    plain.set(pattern, at);
+    return at;
+  };
 };
 
 /** The request, with its body also when a middleware before us has read that: Hono keeps what was read. */

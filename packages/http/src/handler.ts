@@ -50,10 +50,17 @@ export const createHandler = (router: Router, options: HandlerOptions = {}): Han
   const base = trimmed(basePath);
   const since = Math.floor(Date.now() / 1_000);
 
-  const find = (url: string, mountedAt: string | undefined): Endpoint | undefined => {
+  const look = (url: string, mountedAt: string | undefined): Endpoint | undefined => {
     const path = pathUnder(mountedAt === undefined ? base : trimmed(mountedAt), url);
     const endpoint = path === undefined ? undefined : match(path);
     return endpoint?.type === 'explain' && authorize === undefined ? undefined : endpoint;
+  };
+
+  /** What was found last: servers ask first whether a request is ours, and then for its answer. */
+  let last: [url: string, mountedAt: string | undefined, endpoint: Endpoint | undefined] = ['', undefined, undefined];
+  const find = (url: string, mountedAt: string | undefined): Endpoint | undefined => {
+    if (last[0] !== url || last[1] !== mountedAt) last = [url, mountedAt, look(url, mountedAt)];
+    return last[2];
   };
 
   const answer = async (request: Request, endpoint: Endpoint): Promise<Response> => {

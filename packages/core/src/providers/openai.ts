@@ -99,7 +99,7 @@ const OWN_TRANSPORT = ['credential', 'fetch', 'fetchOptions', 'workloadIdentity'
 
 const overTransport = (options: OpenAIClientOptions): OpenAI => {
   const client = new OpenAI({ ...options, fetch: transport });
-  return isSteady(options) ? steady(client) : client;
+  return isSteady(options) && transport !== undefined ? steady(client, transport) : client;
 };
 
 const connectChat = (client: OpenAI, tell: Tell, model: string, params: ChatSettings | undefined): Provider => {

@@ -9,12 +9,13 @@ export const isSteady = ({ apiKey, provider }: ClientOptions): boolean =>
   typeof apiKey !== 'function' && provider === undefined;
 
 /**
- * Makes a client put URL and headers together once for each path. They are the same each time, and cost the SDK as much as all
- * the rest of a call. It is replaced where the SDK provides for it, and not in a class of ours, whose name would be sent as
- * the user agent.
+ * Makes a client put URL and headers together once for each path, and go to its transport without a clock of its own. Both are
+ * the same each time, and cost the SDK more than all the rest of a call. They are replaced where the SDK provides for it, and
+ * not in a class of ours, whose name would be sent as the user agent.
  */
-export const steady = (client: OpenAI): OpenAI => {
+export const steady = (client: OpenAI, transport: typeof fetch): OpenAI => {
   const build = client.buildRequest.bind(client);
+  const send = client.fetchWithTimeout.bind(client);
   const heads = new Map<string, Built>();
   client.buildRequest = async (options, more) => {
     // Whoever has headers of a request's own, or a query, gets the SDK's own work.
@@ -22,12 +23,14 @@ export const steady = (client: OpenAI): OpenAI => {
     let head = heads.get(options.path);
     if (head === undefined) {
       const { req, url, timeout } = await build(options, more);
-      head = { req: { method: options.method, headers: new FixedHeaders(req.headers) }, url, timeout };
+      head = { req: { method: options.method.toUpperCase(), headers: new FixedHeaders(req.headers) }, url, timeout };
       heads.set(options.path, head);
     }
     const { req, url, timeout } = head;
     const body = JSON.stringify(options.body);
     return { req: { ...req, ...(options.fetchOptions as object), body }, url, timeout };
   };
+  client.fetchWithTimeout = (url, init, ...clock) =>
+    init?.headers instanceof FixedHeaders ? transport(url, init) : send(url, init, ...clock);
   return client;
 };

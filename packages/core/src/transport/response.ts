@@ -30,8 +30,10 @@ export class WireHeaders {
     for (const [name, value] of this) callback(value, name, this);
   }
 
-  *entries(): Generator<[string, string], undefined> {
-    for (const name of Object.keys(this.#headers)) yield [name, this.get(name) ?? ''];
+  entries(): ArrayIterator<[string, string]> {
+    return Object.keys(this.#headers)
+      .map((name): [string, string] => [name, this.get(name) ?? ''])
+      .values();
   }
 
   *keys(): Generator<string, undefined> {
@@ -42,7 +44,7 @@ export class WireHeaders {
     for (const [, value] of this) yield value;
   }
 
-  [Symbol.iterator](): Generator<[string, string], undefined> {
+  [Symbol.iterator](): ArrayIterator<[string, string]> {
     return this.entries();
   }
 }
