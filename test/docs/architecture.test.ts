@@ -45,12 +45,12 @@ describe('imports point one way', () => {
     [
       'a provider imports the kit, the transport and its SDK, and nothing of run/',
       'packages/core/src/providers/*.ts',
-      /^(packages\/core\/src\/(decide|providers)\/|packages\/core\/src\/(provider|provider-kit|target|sse)\.ts$|node:crypto$|#transport$|openai$|@anthropic-ai\/|cohere-ai|@google\/)/,
+      /^(packages\/core\/src\/(decide|providers)\/|packages\/core\/src\/(provider|provider-kit|target|sse|transport\/fixed-headers)\.ts$|node:crypto$|#transport$|openai$|@anthropic-ai\/|cohere-ai|@google\/)/,
     ],
     [
-      'the transport imports undici, and nothing of the rest',
+      'the transport imports undici and the contract of a call, and nothing of the rest',
       'packages/core/src/transport/*.ts',
-      /^(packages\/core\/src\/transport\/|node:|undici$|undici\/)/,
+      /^(packages\/core\/src\/(transport\/|provider\.ts$)|node:|undici$|undici\/)/,
     ],
     ['http imports core, and no server', 'packages/http/src/**/*.ts', /^(packages\/http\/|@switchyard\/core$)/],
     [
