@@ -10,8 +10,15 @@ export interface VendorWords {
 
 const TOO_LONG =
   /context_length|context length|context window|context limit|maximum context|prompt is too long|too many tokens|token count (\([\d,]+\) )?exceeds|request_too_large|string_above_max/i;
-const QUOTA =
-  /insufficient_quota|credit_balance|credit balance|billing|spend_limit|usage_limit_exceeded|per ?(day|month)|\/ ?(day|month)/i;
+/**
+ * Words, and not a pattern: engines compile patterns when they are needed, and forget them when they were not for a while, which a
+ * request that has to fall back would wait for.
+ */
+// biome-ignore format: reads as a list
+const QUOTA = [
+  'insufficient_quota', 'credit_balance', 'credit balance', 'billing', 'spend_limit', 'usage_limit_exceeded',
+  'per day', 'perday', 'per month', 'permonth', '/day', '/ day', '/month', '/ month',
+];
 const FILTERED =
   /content_filter|content_policy|content management policy|moderation_blocked|blocked\b.*(safety|content|policy)/i;
 /** A schema among them: vendors take different parts of JSON Schema. */
@@ -40,7 +47,7 @@ export const classify = (words: VendorWords): FailureKind => {
     case 413:
       return 'too-long';
     case 429:
-      return QUOTA.test(text) ? 'quota-exhausted' : 'rate-limited';
+      return saysAny(text, QUOTA) ? 'quota-exhausted' : 'rate-limited';
     case 503:
     case 529:
       return 'overloaded';
@@ -58,6 +65,11 @@ export const classify = (words: VendorWords): FailureKind => {
   if (FILTERED.test(text)) return 'filtered';
   if (UNSUPPORTED.test(text)) return 'unsupported';
   return 'rejected';
+};
+
+const saysAny = (text: string, words: readonly string[]): boolean => {
+  const said = text.toLowerCase();
+  return words.some((word) => said.includes(word));
 };
 
 // biome-ignore format: reads as a table

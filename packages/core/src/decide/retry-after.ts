@@ -19,8 +19,10 @@ export const retryAfterMs = (
   wallNowMs: number,
   retryDelay?: string | undefined,
 ): number | undefined => {
-  const sentAtMs = Date.parse(header('date') ?? '');
-  const atMs = Number.isNaN(sentAtMs) ? wallNowMs : sentAtMs;
+  const atMs = (): number => {
+    const sentAtMs = Date.parse(header('date') ?? '');
+    return Number.isNaN(sentAtMs) ? wallNowMs : sentAtMs;
+  };
   const asked = longest([
     milliseconds(header('retry-after-ms')),
     milliseconds(header('x-ms-retry-after-ms')),
@@ -30,8 +32,11 @@ export const retryAfterMs = (
   return asked ?? longest([...exhausted(header, atMs), epochSeconds(header('x-ratelimit-reset'), atMs)]);
 };
 
+/** The time of day, in ms since 1970, that a time of day is held against; only asked for where one is. */
+type Now = () => number;
+
 /** The reset times of the budgets that are used up. */
-function* exhausted(header: ReadHeader, wallNowMs: number): Generator<number | undefined> {
+function* exhausted(header: ReadHeader, now: Now): Generator<number | undefined> {
   for (const what of ['requests', 'tokens']) {
     // A remaining of -1 means unknown at Azure.
     if (header(`x-ratelimit-remaining-${what}`)?.trim() === '0') {
@@ -41,7 +46,7 @@ function* exhausted(header: ReadHeader, wallNowMs: number): Generator<number | u
   }
   for (const what of ['requests', 'tokens', 'input-tokens', 'output-tokens']) {
     if (header(`anthropic-ratelimit-${what}-remaining`)?.trim() === '0') {
-      yield date(header(`anthropic-ratelimit-${what}-reset`), wallNowMs);
+      yield date(header(`anthropic-ratelimit-${what}-reset`), now);
     }
   }
 }
@@ -66,19 +71,19 @@ const seconds = (text: string | null | undefined): number | undefined => {
   return value === undefined ? undefined : value * 1_000;
 };
 
-const date = (text: string | null | undefined, wallNowMs: number): number | undefined => {
+const date = (text: string | null | undefined, now: Now): number | undefined => {
   // Date.parse would read a bare number such as "-1" as a year.
   if (!text || !/[a-z]/i.test(text)) return undefined;
   const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - wallNowMs);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now());
 };
 
-const secondsOrDate = (text: string | null | undefined, wallNowMs: number): number | undefined =>
-  seconds(text) ?? date(text, wallNowMs);
+const secondsOrDate = (text: string | null | undefined, now: Now): number | undefined =>
+  seconds(text) ?? date(text, now);
 
-const epochSeconds = (text: string | null | undefined, wallNowMs: number): number | undefined => {
+const epochSeconds = (text: string | null | undefined, now: Now): number | undefined => {
   const value = number(text);
-  return value === undefined ? undefined : Math.max(0, value * 1_000 - wallNowMs);
+  return value === undefined ? undefined : Math.max(0, value * 1_000 - now());
 };
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
