@@ -20,13 +20,8 @@ export const openaiEmbeddings = (client: OpenAI, tell: Tell, model: string): Emb
     gaps: () => [],
     async embed(request, call) {
       const body = { ...toOpenAI(request, preferred), model };
-      const response = await client.embeddings
-        .create(body as unknown as OpenAI.EmbeddingCreateParams, {
-          // Else the SDK asks for base64 where the caller has asked for nothing.
-          body,
-          ...tell(call),
-        })
-        .asResponse();
+      // What `embeddings.create` adds is base64 where the caller has asked for nothing.
+      const response = await client.post('/embeddings', { body, ...tell(call) }).asResponse();
       return fromOpenAI(await response.text(), request, model);
     },
   };

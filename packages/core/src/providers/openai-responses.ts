@@ -48,7 +48,7 @@ export const connectResponses = (
       delete body.stream;
       delete body.stream_options;
     }
-    return client.responses.create(body as unknown as OpenAI.Responses.ResponseCreateParams, tell(call)).asResponse();
+    return client.post('/responses', { body, stream, ...tell(call) }).asResponse();
   };
 
   return {

@@ -115,9 +115,8 @@ const connectChat = (client: OpenAI, tell: Tell, model: string, params: ChatSett
     }
     if (stream && !passesThrough(request)) body.stream_options = { include_usage: true };
     const said = request.continuation?.how === 'prefill' ? withPrefill(body, client.baseURL) : body;
-    return client.chat.completions
-      .create(said as unknown as OpenAI.ChatCompletionCreateParams, tell(call))
-      .asResponse();
+    // What `chat.completions.create` adds is for answers that the SDK parses.
+    return client.post('/chat/completions', { body: said, stream, ...tell(call) }).asResponse();
   };
 
   return {
