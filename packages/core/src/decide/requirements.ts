@@ -60,6 +60,8 @@ const REQUIREMENTS: Readonly<Record<keyof Supports | 'contextWindow', Requiremen
 const speaks = ({ extra }: ChatRequest): boolean =>
   Array.isArray(extra?.modalities) && extra.modalities.includes('audio');
 
+const ALL: readonly Requirement[] = Object.values(REQUIREMENTS);
+
 /** What a target lacks of what it is asked. */
 export interface Lack {
   readonly reason: string;
@@ -69,7 +71,7 @@ export interface Lack {
 
 export const lackOf = (asked: Asked, offer: Offer): Lack | undefined => {
   let reason: string | undefined;
-  for (const { lack, isEstimate } of Object.values(REQUIREMENTS)) {
+  for (const { lack, isEstimate } of ALL) {
     const why = lack(asked, offer);
     if (why === undefined) continue;
     // The table has what is certain first.

@@ -161,7 +161,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     this.#body = new WireBody(controller);
     const given = new WireHeaders(headers);
-    const response = new WireResponse(status, statusText, given, this.#url, this.#body);
+    const response = new WireResponse(status, statusText, given, this.#body);
     const unpack = UNPACK[given.get('content-encoding') ?? ''];
     this.#resolve(unpack === undefined ? (response as unknown as Response) : unpacked(response, this.#body, unpack()));
   }

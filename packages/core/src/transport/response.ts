@@ -54,17 +54,17 @@ export class WireResponse {
   readonly status: number;
   readonly statusText: string;
   readonly headers: WireHeaders;
-  readonly url: string;
+  /** Nobody reads it but the logs of SDKs, which take it apart for each answer, whether or not it is logged. */
+  readonly url = '';
   readonly type = 'default';
   readonly redirected = false;
   readonly #body: WireBody;
   #native: Response | undefined;
 
-  constructor(status: number, statusText: string, headers: WireHeaders, url: string, body: WireBody) {
+  constructor(status: number, statusText: string, headers: WireHeaders, body: WireBody) {
     this.status = status;
     this.statusText = statusText;
     this.headers = headers;
-    this.url = url;
     this.#body = body;
   }
 
