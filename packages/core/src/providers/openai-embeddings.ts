@@ -1,17 +1,16 @@
-import type OpenAI from 'openai';
 import type { EmbeddingRequest, EmbeddingResponse, Vector } from '../decide/embedding.ts';
 import type { Embeddings } from '../provider.ts';
 import { brokenAnswer, isObject } from '../provider-kit.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import type { Line } from './openai-line.ts';
 import { dialectOf, parseBody } from './openai-words.ts';
-import type { Tell } from './sdk-call.ts';
 
 // OpenAI's Embeddings, which all vendors have that resemble it. Requests that arrived in this format pass through untouched
 // but for `model`, and so do the answers.
 
 type Encoding = 'float' | 'base64';
 
-export const openaiEmbeddings = (client: OpenAI, tell: Tell, model: string): Embeddings => {
+export const openaiEmbeddings = ({ client, post }: Line, model: string): Embeddings => {
   // A quarter of the bytes, and no numbers to parse; not every server that resembles OpenAI's has it.
   const preferred: Encoding = dialectOf(client.baseURL, model).isOwn ? 'base64' : 'float';
 
@@ -20,8 +19,7 @@ export const openaiEmbeddings = (client: OpenAI, tell: Tell, model: string): Emb
     gaps: () => [],
     async embed(request, call) {
       const body = { ...toOpenAI(request, preferred), model };
-      // What `embeddings.create` adds is base64 where the caller has asked for nothing.
-      const response = await client.post('/embeddings', { body, ...tell(call) }).asResponse();
+      const response = await post('/embeddings', body, call);
       return fromOpenAI(await response.text(), request, model);
     },
   };

@@ -1,4 +1,3 @@
-import type OpenAI from 'openai';
 import type {
   AssistantMessage,
   ChatRequest,
@@ -16,6 +15,7 @@ import { brokenAnswer, extraGaps, isObject } from '../provider-kit.ts';
 import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 import type { SchemaDialect } from './json-schema.ts';
+import type { Line } from './openai-line.ts';
 import {
   type Dialect,
   dialectOf,
@@ -29,17 +29,11 @@ import {
   toStrict,
   withKnownThinking,
 } from './openai-words.ts';
-import type { Tell } from './sdk-call.ts';
 
 // A model that is called through OpenAI's Responses. Nothing is stored there unless the caller asks for it, so that a
 // conversation can go on anywhere.
 
-export const connectResponses = (
-  client: OpenAI,
-  tell: Tell,
-  model: string,
-  params: ChatSettings | undefined,
-): Provider => {
+export const connectResponses = ({ client, post }: Line, model: string, params: ChatSettings | undefined): Provider => {
   const dialect = dialectOf(client.baseURL, model);
 
   const ask = (request: ChatRequest, stream: boolean, call: Call): Promise<Response> => {
@@ -48,7 +42,7 @@ export const connectResponses = (
       delete body.stream;
       delete body.stream_options;
     }
-    return client.post('/responses', { body, stream, ...tell(call) }).asResponse();
+    return post('/responses', body, call);
   };
 
   return {

@@ -232,6 +232,19 @@ describe('a target', () => {
     }
   });
 
+  test('logs as the SDK does, where it is told to', async () => {
+    const player = await playing(answer(whole));
+    const debug = vi.fn();
+    const logger = { debug, info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+    const options = { apiKey: 'key-1', baseURL: player.url, logger, logLevel: 'debug' as const };
+    const provider = openai('m-1', options).connect('m-1', undefined);
+    expect(await provider.send(hi, { signal: signal() })).toMatchObject({ text: 'Hello' });
+    expect(debug.mock.calls.map(([line]) => line)).toEqual([
+      expect.stringContaining('sending request'),
+      expect.stringContaining('response start'),
+    ]);
+  });
+
   test('asks a function for its key each time', async () => {
     const player = await playing(answer(whole));
     let asked = 0;

@@ -1,5 +1,4 @@
-import OpenAI, { type ClientOptions } from 'openai';
-import { transport } from '#transport';
+import type OpenAI from 'openai';
 import type {
   AssistantMessage,
   ChatRequest,
@@ -18,6 +17,7 @@ import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
 import type { SchemaDialect } from './json-schema.ts';
 import { openaiEmbeddings } from './openai-embeddings.ts';
+import { type Line, lineOf, type OpenAIClientOptions } from './openai-line.ts';
 import { connectResponses } from './openai-responses.ts';
 import {
   type Dialect,
@@ -32,12 +32,7 @@ import {
   withKnownThinking,
   withPrefill,
 } from './openai-words.ts';
-import { bySignal, directly, type Tell } from './sdk-call.ts';
-import { isSteady, steady } from './steady.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
-
-/** The SDK's client options, but for those that would make a second retry loop or a second clock. */
-type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
 
 /** Which of OpenAI's two APIs a target is called through. */
 export type OpenAIApi = 'chat' | 'responses';
@@ -79,30 +74,17 @@ export const openai = (model: string, options: OpenAITargetOptions = {}): Target
       // From a file it may be anything.
       const connect = Object.hasOwn(CONNECT, api) ? CONNECT[api] : undefined;
       if (connect === undefined) throw new Error(`api: expected 'chat' or 'responses', and got '${api}'`);
-      const isOurs = client === undefined && takesTransport(clientOptions);
-      const tell = isOurs ? directly : bySignal;
-      const connected = client ?? (isOurs ? overTransport(clientOptions) : new OpenAI(clientOptions));
+      const line = lineOf(client, clientOptions);
       return {
-        ...connect(connected, tell, name, params),
-        tellsWire: isOurs,
-        embeddings: openaiEmbeddings(connected, tell, name),
+        ...connect(line, name, params),
+        tellsWire: line.tellsWire,
+        embeddings: openaiEmbeddings(line, name),
       };
     },
   };
 };
 
-/** Unless the user has said anything of transports. */
-const takesTransport = (options: OpenAIClientOptions): boolean =>
-  transport !== undefined && OWN_TRANSPORT.every((key) => options[key] === undefined);
-
-const OWN_TRANSPORT = ['credential', 'fetch', 'fetchOptions', 'workloadIdentity', 'x509Transport'] as const;
-
-const overTransport = (options: OpenAIClientOptions): OpenAI => {
-  const client = new OpenAI({ ...options, fetch: transport });
-  return isSteady(options) && transport !== undefined ? steady(client, transport) : client;
-};
-
-const connectChat = (client: OpenAI, tell: Tell, model: string, params: ChatSettings | undefined): Provider => {
+const connectChat = ({ client, post }: Line, model: string, params: ChatSettings | undefined): Provider => {
   const dialect = dialectOf(client.baseURL, model);
 
   const ask = (request: ChatRequest, stream: boolean, call: Call): Promise<Response> => {
@@ -115,8 +97,7 @@ const connectChat = (client: OpenAI, tell: Tell, model: string, params: ChatSett
     }
     if (stream && !passesThrough(request)) body.stream_options = { include_usage: true };
     const said = request.continuation?.how === 'prefill' ? withPrefill(body, client.baseURL) : body;
-    // What `chat.completions.create` adds is for answers that the SDK parses.
-    return client.post('/chat/completions', { body: said, stream, ...tell(call) }).asResponse();
+    return post('/chat/completions', said, call);
   };
 
   return {

@@ -1,0 +1,81 @@
+import OpenAI, { type ClientOptions } from 'openai';
+import { transport } from '#transport';
+import type { Call } from '../provider.ts';
+import { isObject, NO_SDK_TIMEOUT_MS } from '../provider-kit.ts';
+import { FixedHeaders } from '../transport/fixed-headers.ts';
+import type { Body } from './body.ts';
+import { bySignal, directly, type Tell } from './sdk-call.ts';
+
+/** The SDK's client options, but for those that would make a second retry loop or a second clock. */
+export type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
+
+/** Asks one of OpenAI's APIs, by its path under the base URL. Rejects with the SDK's error for what is not a success. */
+export type Post = (path: string, body: Body, call: Call) => Promise<Response>;
+
+/** A client, and how it is asked. */
+export interface Line {
+  readonly client: OpenAI;
+  readonly post: Post;
+  /** As of a provider. */
+  readonly tellsWire: boolean;
+}
+
+/** Over our own transport, unless there is a client already, or the user has said anything of transports. */
+export const lineOf = (given: OpenAI | undefined, options: OpenAIClientOptions): Line => {
+  if (given !== undefined || transport === undefined || OWN_TRANSPORT.some((key) => options[key] !== undefined)) {
+    const client = given ?? new OpenAI(options);
+    return { client, post: postBySdk(client, bySignal), tellsWire: false };
+  }
+  const client = new OpenAI({ ...options, fetch: transport });
+  const logs = client.logLevel === 'debug' || client.logLevel === 'info';
+  const post = logs ? postBySdk(client, directly) : postByTransport(client, transport, options);
+  return { client, post, tellsWire: true };
+};
+
+const OWN_TRANSPORT = ['credential', 'fetch', 'fetchOptions', 'workloadIdentity', 'x509Transport'] as const;
+
+/** The raw response of the SDK's call. */
+const postBySdk =
+  (client: OpenAI, tell: Tell): Post =>
+  (path, body, call) =>
+    client.post(path, { body, stream: body.stream === true, ...tell(call) }).asResponse();
+
+/**
+ * The SDK puts the request together, with its key, and makes the error; what lies between is our transport. The SDK's own call
+ * would add a log, a clock and a second try, none of which is wanted, for as much as all the rest of a request costs.
+ */
+const postByTransport = (client: OpenAI, send: typeof fetch, options: OpenAIClientOptions): Post => {
+  const isSteady = differsInBodyAlone(options);
+  const heads = new Map<string, { readonly url: string; readonly headers: Headers }>();
+  return async (path, body, call) => {
+    let head = heads.get(path);
+    if (head === undefined) {
+      const { req, url } = await client.buildRequest({ method: 'post', path, body, timeout: NO_SDK_TIMEOUT_MS });
+      head = { url, headers: isSteady ? new FixedHeaders(req.headers) : req.headers };
+      if (isSteady) heads.set(path, head);
+    }
+    const asked: RequestInit = { method: 'POST', headers: head.headers, body: JSON.stringify(body) };
+    const response = await send(head.url, Object.assign(asked, { call }));
+    if (!response.ok) throw await statusError(response);
+    return response;
+  };
+};
+
+/** Whether URL and headers are the same each time: a key may be a function, and other clouds sign each request. */
+const differsInBodyAlone = ({ apiKey, provider }: OpenAIClientOptions): boolean =>
+  typeof apiKey !== 'function' && provider === undefined;
+
+/** As the SDK makes it. */
+const statusError = async (response: Response): Promise<Error> => {
+  const { status, headers } = response;
+  const text = await response.text().catch(String);
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    // A page of a proxy before the vendor, say.
+  }
+  return isObject(body)
+    ? OpenAI.APIError.generate(status, body, undefined, headers)
+    : OpenAI.APIError.generate(status, undefined, text, headers);
+};
