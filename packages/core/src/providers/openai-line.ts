@@ -10,7 +10,7 @@ import { bySignal, directly, type Tell } from './sdk-call.ts';
 export type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
 
 /** Asks one of OpenAI's APIs, by its path under the base URL. Rejects with the SDK's error for what is not a success. */
-export type Post = (path: string, body: Body, call: Call) => Promise<Response>;
+type Post = (path: string, body: Body, call: Call) => Promise<Response>;
 
 /** A client, and how it is asked. */
 export interface Line {
