@@ -29,6 +29,7 @@ import type { System } from './run/system.ts';
 import { SIGNALS, type Signal } from './signals.ts';
 import { checkSpaces } from './space.ts';
 import { isRouterState, type RouterState } from './state.ts';
+import type { Store } from './store.ts';
 import type { SpendingBudget } from './target.ts';
 
 /** What `createRouter` takes. Every key that is not named here is an error, with its path. */
@@ -49,6 +50,11 @@ export interface RouterConfig {
    * change. One that cannot be used is kept as `….broken`, and the event `state-failed` tells. One process for each file.
    */
   readonly stateFile?: string;
+  /**
+   * What several routers share: who is down, and which limits and keys are closed. `clusterStore()` of `@switchyard/core/cluster` for
+   * the workers of `node:cluster`. Default: each router learns for itself.
+   */
+  readonly store?: Store;
   /** The clock and the dice; the real ones by default. */
   readonly system?: System;
 }
@@ -456,6 +462,18 @@ const config = z.strictObject({
     .string()
     .min(1)
     .refine(hasFiles, 'there are no files here; keep what saveState() gives, and hand it over as state')
+    .optional(),
+  store: z
+    .custom<Store>(
+      (value) =>
+        typeof value === 'object' &&
+        value !== null &&
+        'join' in value &&
+        typeof value.join === 'function' &&
+        'trust' in value &&
+        (value.trust === 'evidence' || value.trust === 'advice'),
+      'expected a store, such as clusterStore()',
+    )
     .optional(),
   system: z.custom<System>((value) => typeof value === 'object' && value !== null).optional(),
 });

@@ -48,7 +48,13 @@ export type RouterEvent =
   | TargetEvent<'target-cooled'>
   /** Left alone for a rate limit, a quota or a refused key. */
   | TargetEvent<'target-gated'>
-  | { readonly type: 'target-recovered'; readonly atMs: number; readonly route: string; readonly target: string }
+  | {
+      readonly type: 'target-recovered';
+      readonly atMs: number;
+      readonly route: string;
+      readonly target: string;
+      readonly heard?: true;
+    }
   /** A target answered: with its whole answer, or with what the caller of a stream gets first. */
   | {
       readonly type: 'request-answered';
@@ -131,4 +137,6 @@ interface TargetEvent<Type extends string> {
   readonly reason: BreakerReason;
   /** When it may be used again, on the same clock. */
   readonly untilMs: number;
+  /** Another router has seen it, and this one has heard of it by its `store`. The route is the first that has the target. */
+  readonly heard?: true;
 }

@@ -5,6 +5,7 @@ export type { Duration } from './decide/duration.ts';
 export type { EmbeddingInput, EmbeddingRequest, EmbeddingResponse, Vector } from './decide/embedding.ts';
 export { FAILURE_RULES, type Failure, type FailureKind, type FailureRule, type VendorError } from './decide/failure.ts';
 export type { BreakerReason, Standing } from './decide/health/breaker.ts';
+export type { GateNews, ModelNews, News, Trust } from './decide/health/news.ts';
 export type { LongPrompts, TargetPrice, Tariff } from './decide/price.ts';
 export type { Recovery } from './decide/recovery.ts';
 export type {
@@ -80,5 +81,6 @@ export type {
   TargetSnapshot,
 } from './snapshot.ts';
 export type { RouterState, RouteState } from './state.ts';
+export type { Membership, Store } from './store.ts';
 export type { SpendingBudget, TargetOptions, Timeouts } from './target.ts';
 export type { Served } from './way.ts';

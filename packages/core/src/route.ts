@@ -8,7 +8,7 @@ import { type Course, reopen } from './decide/course.ts';
 import { type EmbeddingRequest, type EmbeddingResponse, isEmbedding, type VectorSpace } from './decide/embedding.ts';
 import { FAILURE_RULES, type Failure } from './decide/failure.ts';
 import { newHabits } from './decide/habits.ts';
-import type { HealthBook } from './decide/health/health.ts';
+import { type HealthBook, healthKeys } from './decide/health/health.ts';
 import { idleFor, sizeOf } from './decide/health/pace.ts';
 import { termsFor } from './decide/plan.ts';
 import { choose, type Member, newScratch, type Pool, releaseLargest } from './decide/pool.ts';
@@ -38,7 +38,8 @@ import { countTokens } from './run/count-tokens.ts';
 import { type Driven, drive, type Flight } from './run/drive.ts';
 import { askForVectors, WrongVectors } from './run/embed.ts';
 import { asStreamed, gathered, gatheredBeside } from './run/gather.ts';
-import { Journal } from './run/journal.ts';
+import { changeEvent, Journal } from './run/journal.ts';
+import type { Peers } from './run/peers.ts';
 import { BackgroundProbes } from './run/probe.ts';
 import { askRank, askRankNow, type RankResult } from './run/rank.ts';
 import { type Answering, commit, type Leg, relayAnswer } from './run/recover.ts';
@@ -112,6 +113,8 @@ export interface Shared {
   /** By name. */
   readonly spaces: ReadonlyMap<string, VectorSpace>;
   readonly answers: AnswerBook;
+  /** Where it has a store. */
+  readonly peers: Peers | undefined;
 }
 
 /** A pool with its strategy, and the seven steps of a request through it. */
@@ -129,17 +132,19 @@ export class Route {
   readonly #arms: Arms | undefined;
   readonly #experiment: ExperimentBook | undefined;
   readonly #answers: AnswerBook;
+  readonly #peers: Peers | undefined;
 
   /** `saved`: what its strategy has left in an earlier process. */
   constructor(
     route: CheckedRoute,
-    { health, spaces, answers }: Shared,
+    { health, spaces, answers, peers }: Shared,
     system: System,
     emit: (event: RouterEvent) => void,
     saved?: unknown,
   ) {
     this.#route = route;
     this.#answers = answers;
+    this.#peers = peers;
     this.#space = spaces.get(spaceOf(route) ?? '');
     this.#system = system;
     this.#pool = {
@@ -180,6 +185,7 @@ export class Route {
       this.#probes?.hear(event);
       this.#experiment?.hear(event);
     };
+    if (peers !== undefined) this.#watch(peers);
   }
 
   async chat(request: ChatRequest, options: CallOptions): Promise<ChatAnswer> {
@@ -358,6 +364,18 @@ export class Route {
     return way;
   }
 
+  /** What others tell of its targets is reported like what it sees itself. */
+  #watch(peers: Peers): void {
+    this.#route.targets.forEach(({ provider, quotaGroup }, i) => {
+      const member = this.#pool.members[i] as Member;
+      const keys = healthKeys({ ...provider.account, model: provider.model, quotaGroup });
+      peers.watch(member.health, keys, (change) => {
+        const event = changeEvent(change, this.#route.name, member, this.#system.nowMs());
+        if (event !== undefined) this.#emit({ ...event, heard: true });
+      });
+    });
+  }
+
   /** What is known of a request before anybody is asked. */
   #plan(
     request: Course['request'],
@@ -434,7 +452,7 @@ export class Route {
   #wayOf(requestId: string, { course, gaps, lacks, assigned }: Planned, callerSignal: AbortSignal | undefined): Way {
     const dropped = (i: number): readonly string[] => (gaps[i] ?? []).map(({ what }) => what);
     const names = { route: this.#route.name, requestId };
-    const journal = new Journal(this.#pool, names, course, this.#system, this.#emit, dropped);
+    const journal = new Journal(this.#pool, names, course, this.#system, this.#emit, dropped, this.#peers);
     return { requestId, route: this.#route, pool: this.#pool, course, gaps, lacks, journal, assigned, callerSignal };
   }
 

@@ -5,6 +5,7 @@ import type { EmbeddingRequest } from './decide/embedding.ts';
 import { HealthBook } from './decide/health/health.ts';
 import type { ChatRequest } from './decide/request.ts';
 import type { ChatEvent } from './decide/response.ts';
+import { digestOf } from './digest.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { ExperimentReadout } from './experiment.ts';
@@ -18,6 +19,7 @@ import {
   type StreamOptions,
   type TokenCount,
 } from './route.ts';
+import { Peers } from './run/peers.ts';
 import { StateFile } from './run/state-file.ts';
 import { realSystem, type System } from './run/system.ts';
 import type { RouteSnapshot } from './snapshot.ts';
@@ -105,7 +107,8 @@ export const createRouter = (config: RouterConfig): Router => {
   const { routes: checked, health: settings } = checkConfig(config);
   const system = config.system ?? realSystem;
   const health = new HealthBook(settings);
-  const shared = { health, spaces: spacesOf(checked), answers: new AnswerBook() };
+  const peers = config.store && new Peers(config.store, system, digestOf);
+  const shared = { health, spaces: spacesOf(checked), answers: new AnswerBook(), peers };
   const emit = emitter(config);
   const file = stateFile(config.stateFile, system, emit, () => stateOf(routes));
   const state = file?.read() ?? config.state;
@@ -117,6 +120,7 @@ export const createRouter = (config: RouterConfig): Router => {
   const routes: ReadonlyMap<string, Route> = new Map(
     checked.map((route) => [route.name, new Route(route, shared, system, hear, savedFor(state, route))]),
   );
+  peers?.join();
 
   const find = (name: string): Route => {
     const route = routes.get(name);

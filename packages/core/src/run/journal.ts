@@ -25,6 +25,7 @@ import type { Observation } from '../decide/strategy.ts';
 import { inputTokensOf, mostOutputTokens } from '../decide/tokens.ts';
 import type { AttemptReport } from '../errors.ts';
 import type { RouterEvent } from '../events.ts';
+import type { Peers } from './peers.ts';
 import type { System } from './system.ts';
 
 /** Hears what becomes of the attempts of one request: folds it into health, tells the strategy, and reports it. */
@@ -35,6 +36,7 @@ export class Journal {
   readonly #system: System;
   readonly #course: Course;
   readonly #emit: (event: RouterEvent) => void;
+  readonly #peers: Peers | undefined;
   /** By attempt: what was left out of the request for it. */
   readonly #droppedFor: (target: number) => readonly string[];
 
@@ -45,6 +47,7 @@ export class Journal {
     system: System,
     emit: (event: RouterEvent) => void,
     droppedFor: (target: number) => readonly string[],
+    peers: Peers | undefined,
   ) {
     this.#pool = pool;
     this.#route = names.route;
@@ -53,11 +56,13 @@ export class Journal {
     this.#system = system;
     this.#emit = emit;
     this.#droppedFor = droppedFor;
+    this.#peers = peers;
   }
 
   started(attempt: Attempt): void {
     const { id, health } = this.#member(attempt.target);
     observeStart(health, attempt, this.#askOf(attempt));
+    this.#peers?.note(health, attempt.expiresAtMs);
     this.#reserve(attempt);
     this.#tell('started', attempt, attempt.startedAtMs);
     const names = this.#names('attempt-started', attempt.startedAtMs);
@@ -93,7 +98,9 @@ export class Journal {
   over(attempt: Attempt): void {
     this.#settle(attempt);
     if (attempt.underWay) this.#tellEnd(attempt);
-    observeEnd(this.#member(attempt.target).health, attempt, this.#system.nowMs(), this.#system.dice);
+    const { health } = this.#member(attempt.target);
+    observeEnd(health, attempt, this.#system.nowMs(), this.#system.dice);
+    this.#peers?.note(health, attempt.expiresAtMs);
   }
 
   /** An attempt has fallen silent. */
@@ -245,29 +252,23 @@ export class Journal {
     }
   }
 
-  #changed({ target }: Attempt, change: HealthChange, nowMs: number): void {
-    if (change === undefined) return;
+  #changed({ target, expiresAtMs }: Attempt, change: HealthChange, nowMs: number): void {
     const member = this.#member(target);
-    if (change === 'recovered') {
-      this.#emit({ type: 'target-recovered', atMs: nowMs, route: this.#route, target: member.id });
-      return;
-    }
-    this.#emitTrouble(EVENTS[change], member, nowMs);
+    this.#peers?.note(member.health, expiresAtMs);
+    if (change === undefined) return;
+    this.#emitChange(change, member, nowMs);
     if (change !== 'cooled') return;
     const { domain } = member.health.breaker;
     for (const other of this.#pool.members) {
       const { breaker } = other.health;
       if (breaker.domain === domain && breaker.standing === 'suspect' && breaker.suspectedAtMs === nowMs)
-        this.#emitTrouble('target-suspected', other, nowMs);
+        this.#emitChange('suspected', other, nowMs);
     }
   }
 
-  #emitTrouble(type: (typeof EVENTS)[keyof typeof EVENTS], { id, health }: Member, atMs: number): void {
-    // A gate may close on a target that is left alone for longer for another reason.
-    const { reason, untilMs } =
-      type === 'target-gated' ? (closedGateOf(health, atMs) ?? {}) : conditionOf(health, atMs);
-    if (reason === undefined || untilMs === undefined) return;
-    this.#emit({ type, atMs, route: this.#route, target: id, reason, untilMs });
+  #emitChange(change: NonNullable<HealthChange>, member: Member, nowMs: number): void {
+    const event = changeEvent(change, this.#route, member, nowMs);
+    if (event !== undefined) this.#emit(event);
   }
 
   #askOf({ target }: Attempt): Ask {
@@ -288,6 +289,22 @@ export class Journal {
     return { type, atMs, requestId: this.#requestId, route: this.#route };
   }
 }
+
+/** What became of a target, as an event; undefined where it is over already. */
+export const changeEvent = (
+  change: NonNullable<HealthChange>,
+  route: string,
+  { id, health }: Member,
+  atMs: number,
+): TargetChanged | undefined => {
+  if (change === 'recovered') return { type: 'target-recovered', atMs, route, target: id };
+  // A gate may close on a target that is left alone for longer for another reason.
+  const { reason, untilMs } = change === 'gated' ? (closedGateOf(health, atMs) ?? {}) : conditionOf(health, atMs);
+  if (reason === undefined || untilMs === undefined) return undefined;
+  return { type: EVENTS[change], atMs, route, target: id, reason, untilMs };
+};
+
+type TargetChanged = Extract<RouterEvent, { readonly type: `target-${string}` }>;
 
 const EVENTS = { suspected: 'target-suspected', cooled: 'target-cooled', gated: 'target-gated' } as const;
 

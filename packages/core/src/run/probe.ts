@@ -28,7 +28,8 @@ export class BackgroundProbes {
   }
 
   hear(event: RouterEvent): void {
-    if (event.type !== 'target-cooled') return;
+    // Whoever has seen it fall probes it, so that not all routers of a store do at once.
+    if (event.type !== 'target-cooled' || event.heard) return;
     const i = this.#pool.members.findIndex(({ id }) => id === event.target);
     this.#system.schedule(event.untilMs - this.#system.nowMs(), () => void this.#try(i), 'background');
   }

@@ -22,7 +22,7 @@ export interface Breaker {
   suspectedAtMs: number;
   /** What the last strike was. */
   reason: BreakerReason | undefined;
-  /** `cooling` and `suspect`: until then. */
+  /** `cooling` and `suspect`: until then. `probing`: until then another process probes; Infinity where we do. */
   untilMs: number;
   /** How long it was left alone the last time; 0 before the first. */
   coolingMs: number;
@@ -108,9 +108,12 @@ export const newBreaker = (domain: Domain, settings: BreakerSettings): Breaker =
   return breaker;
 };
 
-/** Whether a target that was left alone may be probed now. A suspect that nobody has asked since is probed too. */
+/**
+ * Whether a target that was left alone may be probed now. A suspect that nobody has asked since is probed too, and one whose
+ * probe is another process's that was not heard of again.
+ */
 export const isDue = ({ standing, untilMs }: Breaker, nowMs: number): boolean =>
-  (standing === 'cooling' || standing === 'suspect') && nowMs >= untilMs;
+  (standing === 'cooling' || standing === 'suspect' || standing === 'probing') && nowMs >= untilMs;
 
 /** Left alone for being slow, or probed after that: it answers, if late. */
 export const isSlow = ({ standing, reason }: Breaker): boolean =>
@@ -130,6 +133,8 @@ export const shareOf = (breaker: Breaker, nowMs: number): number => {
 export const beginProbe = (breaker: Breaker, nowMs: number): void => {
   breaker.standing = 'probing';
   breaker.probedAtMs = nowMs;
+  // Its attempt ends by itself.
+  breaker.untilMs = Number.POSITIVE_INFINITY;
   breaker.epoch += 1;
 };
 
@@ -223,10 +228,15 @@ export const noteContent = (
   evidence.counted ??= note(breaker, 'good', nowMs);
   endAt(breaker.streak, evidence.place, 'answered');
   if (breaker.standing !== 'suspect') return false;
-  // Back to where it was: perhaps on its ramp.
+  acquit(breaker, nowMs);
+  return true;
+};
+
+/** Suspected no more: back to where it was, perhaps on its ramp. */
+export const acquit = (breaker: Breaker, nowMs: number): void => {
   breaker.standing = nowMs - breaker.sinceMs < breaker.settings.rampMs ? 'ramping' : 'ready';
   breaker.reason = undefined;
-  return true;
+  breaker.silences = 0;
 };
 
 /** The answer is whole. True when it changed the standing. */
@@ -257,15 +267,20 @@ const noteProof = (breaker: Breaker, tooSlow: boolean, nowMs: number, dice: Dice
     breaker.untilMs = nowMs;
     return false;
   }
+  // Halved, not forgotten: a target that comes and goes is not trusted at once.
+  recover(breaker, nowMs, breaker.coolingMs / 2);
+  return true;
+};
+
+/** It is back, since then, and begins anew. */
+export const recover = (breaker: Breaker, sinceMs: number, coolingMs: number): void => {
   breaker.standing = 'ramping';
-  breaker.sinceMs = nowMs;
+  breaker.sinceMs = sinceMs;
   breaker.proofs = 0;
   breaker.misses = 0;
-  // Halved, not forgotten: a target that comes and goes is not trusted at once.
-  breaker.coolingMs /= 2;
+  breaker.coolingMs = coolingMs;
   clearWindow(breaker.window);
   forget(breaker.streak);
-  return true;
 };
 
 const cool = (breaker: Breaker, reason: BreakerReason, nowMs: number, dice: Dice): void => {

@@ -16,7 +16,13 @@ export interface Gate {
   /** Only requests of so many tokens are kept out: 0 for all, more when only a large one was refused. */
   leastTokens: number;
   /** The one attempt that tries whether the gate is open again. */
-  trial: { readonly startedAtMs: number } | undefined;
+  trial: Trial | undefined;
+}
+
+interface Trial {
+  readonly startedAtMs: number;
+  /** Of another process's, which may never be heard of again: it counts until then. */
+  readonly untilMs?: number;
 }
 
 export type GateState = 'open' | 'closed' | 'due' | 'on-trial';
@@ -34,7 +40,8 @@ export const openGate = (): Gate => ({
 export const gateState = (gate: Gate, tokens: number, nowMs: number): GateState => {
   if (gate.reason === undefined || tokens < gate.leastTokens) return 'open';
   if (nowMs < gate.untilMs) return 'closed';
-  return gate.trial === undefined ? 'due' : 'on-trial';
+  const { trial } = gate;
+  return trial === undefined || (trial.untilMs !== undefined && nowMs >= trial.untilMs) ? 'due' : 'on-trial';
 };
 
 /** A vendor that says "0 seconds" means "soon", and would be asked again within the same millisecond. */

@@ -41,6 +41,29 @@ export interface HealthScope {
   readonly quotaGroup: string | undefined;
 }
 
+/** What each part of a target's health is filed under: what has one key has one fate. The credential is in some of them. */
+export interface HealthKeys {
+  /** Of the breaker, and of what else belongs to the model at its vendor. */
+  readonly model: string;
+  readonly gates: { readonly [Name in keyof TargetHealth['gates']]: string };
+  readonly window: string;
+}
+
+export const healthKeys = ({ endpoint, credential, model, quotaGroup }: HealthScope): HealthKeys => {
+  // JSON keeps the parts apart whatever characters are in them.
+  const key = (...parts: string[]): string => JSON.stringify([endpoint, ...parts]);
+  return {
+    model: key(model),
+    gates: {
+      limit: key('limit', credential, quotaGroup === undefined ? 'model' : 'group', quotaGroup ?? model),
+      key: key('key', credential),
+      access: key('access', credential, model),
+      model: key('model', model),
+    },
+    window: key(credential, model),
+  };
+};
+
 /** Hands out health by scope, one object for each thing that can fail. */
 export class HealthBook {
   readonly #domains = new Map<string, Domain>();
@@ -56,25 +79,17 @@ export class HealthBook {
     this.#settings = settings;
   }
 
-  of({ endpoint, credential, model, quotaGroup }: HealthScope): TargetHealth {
-    // JSON keeps the parts apart whatever characters are in them.
-    const key = (...parts: string[]): string => JSON.stringify([endpoint, ...parts]);
-    const gate = (...parts: string[]): Gate => entry(this.#gates, key(...parts), openGate);
-    const limitPool = ['limit', credential, quotaGroup === undefined ? 'model' : 'group', quotaGroup ?? model];
-    const modelThere = key(model);
-    const domain = entry(this.#domains, endpoint, newDomain);
+  of(scope: HealthScope): TargetHealth {
+    const keys = healthKeys(scope);
+    const gate = (name: keyof HealthKeys['gates']): Gate => entry(this.#gates, keys.gates[name], openGate);
+    const domain = entry(this.#domains, scope.endpoint, newDomain);
     return {
-      breaker: entry(this.#breakers, modelThere, () => newBreaker(domain, this.#settings)),
-      pace: entry(this.#paces, modelThere, newPace),
-      gates: {
-        limit: gate(...limitPool),
-        key: gate('key', credential),
-        access: gate('access', credential, model),
-        model: gate('model', model),
-      },
-      concurrency: entry(this.#concurrencies, key(...limitPool), newConcurrency),
-      allowance: entry(this.#allowances, key(...limitPool), newAllowance),
-      window: entry(this.#windows, key(credential, model), newLearnedWindow),
+      breaker: entry(this.#breakers, keys.model, () => newBreaker(domain, this.#settings)),
+      pace: entry(this.#paces, keys.model, newPace),
+      gates: { limit: gate('limit'), key: gate('key'), access: gate('access'), model: gate('model') },
+      concurrency: entry(this.#concurrencies, keys.gates.limit, newConcurrency),
+      allowance: entry(this.#allowances, keys.gates.limit, newAllowance),
+      window: entry(this.#windows, keys.window, newLearnedWindow),
     };
   }
 }
