@@ -6,6 +6,7 @@ import {
   type Failure,
   isRouterError,
   type RouterEvent,
+  type Store,
   type System,
   type TargetSnapshot,
   type TargetSpec,
@@ -84,8 +85,8 @@ export interface Trace {
 /** The time of day at which virtual time begins. */
 const WALL_AT_ZERO_MS = Date.UTC(2026, 0, 1);
 
-/** Plays a plan with the router in the middle, in virtual time. */
-export const play = async (plan: Plan): Promise<Trace> => {
+/** Plays a plan with the router in the middle, in virtual time; and a store beside it, if there is one. */
+export const play = async (plan: Plan, storeIn?: (world: World) => Store): Promise<Trace> => {
   const world = new World(plan.seed);
   const wall = vi.spyOn(Date, 'now').mockImplementation(() => {
     let atMs = WALL_AT_ZERO_MS + world.nowMs();
@@ -93,13 +94,13 @@ export const play = async (plan: Plan): Promise<Trace> => {
     return atMs;
   });
   try {
-    return await playIn(world, plan);
+    return await playIn(world, plan, storeIn?.(world));
   } finally {
     wall.mockRestore();
   }
 };
 
-const playIn = async (world: World, plan: Plan): Promise<Trace> => {
+const playIn = async (world: World, plan: Plan, store: Store | undefined): Promise<Trace> => {
   const calls: Call[] = [];
   const steps: Step[] = [];
   let timers = 0;
@@ -125,6 +126,7 @@ const playIn = async (world: World, plan: Plan): Promise<Trace> => {
   };
   const router = createRouter({
     system,
+    ...(store && { store }),
     routes: { pool: { strategy: plan.strategy, pool: plan.pool.map((target, i) => spec(world, target, i, calls)) } },
     onEvent: (event) => steps.push({ event, page: router.snapshot()[0]?.targets ?? [] }),
   });

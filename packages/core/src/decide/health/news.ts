@@ -134,7 +134,7 @@ export const noteGate = (shared: SharedGate, probeEndsAtMs: number): boolean => 
 };
 
 /** What a model's standing now is has been told, or need not be. */
-export const settleModel = (shared: SharedModel): void => {
+const settleModel = (shared: SharedModel): void => {
   shared.standing = shared.breaker.standing;
   shared.epoch = shared.breaker.epoch;
 };
