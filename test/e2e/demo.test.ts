@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 
 const ROOT = join(import.meta.dirname, '../..');
 const BIN = join(ROOT, 'node_modules/.bin');
-const MAIN = join(ROOT, 'apps/demo/dist/main.js');
+const START = join(ROOT, 'apps/demo/dist/start.js');
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
 const VENDORS = ['openai', 'anthropic', 'google', 'cohere'] as const;
@@ -30,8 +31,11 @@ interface Demo {
 }
 
 /** Nothing of our environment reaches it, so that no key does. */
-const spawnDemo = (port: string): Demo => {
-  const child = spawn(join(BIN, 'node'), [MAIN], { cwd: tmpdir(), env: { PATH: process.env.PATH, PORT: port } });
+const spawnDemo = (port: string, ...args: readonly string[]): Demo => {
+  const child = spawn(join(BIN, 'node'), [START, ...args], {
+    cwd: tmpdir(),
+    env: { PATH: process.env.PATH, PORT: port },
+  });
   let printed = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (bytes: Buffer) => {
@@ -255,6 +259,65 @@ describe('over HTTP', () => {
     expect(demo.printed()).toMatch(/chat: anthropic\/\S+ answered after \d+ ms, 2 attempts/);
     expect(demo.printed()).toContain('openai/gpt-5-mini is left alone for');
     expect(demo.printed()).not.toContain('my secret');
+  });
+});
+
+describe('on several cores', () => {
+  let many: Demo;
+  let base: string;
+
+  beforeAll(async () => {
+    many = spawnDemo('0', '--workers', '2');
+    base = await urlOf(many);
+  });
+  afterAll(() => {
+    many.child.kill('SIGKILL');
+  });
+
+  /** On a connection of its own, since workers take turns by connections. */
+  const askAnew = (): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const asked = request(`${base}/llm/chat/v1/chat/completions`, {
+        method: 'POST',
+        agent: false,
+        headers: { 'content-type': 'application/json' },
+      });
+      asked.on('error', reject);
+      asked.on('response', (response) => response.resume().on('end', () => resolve(response.statusCode)));
+      asked.end('{"messages": [{"role": "user", "content": "Hello"}]}');
+    });
+
+  test('what one worker has seen, the other need not see; one that dies is replaced, and all end together', async () => {
+    const body = JSON.stringify({ fault: OVERLOADED });
+    expect((await fetch(`${base}/_simulator/openai`, { method: 'PUT', body })).status).toBe(200);
+    const heard = 'openai/gpt-5-mini is left alone for';
+    for (let i = 0; i < 8; i++) expect(await askAnew()).toBe(200);
+    await vi.waitFor(() => {
+      expect(many.printed()).toMatch(new RegExp(`${heard} .*overloaded\n`));
+      expect(many.printed()).toMatch(new RegExp(`${heard} .*overloaded, as another worker has seen\n`));
+    });
+
+    const [, worker] = /worker \d serves, as process (\d+)/.exec(many.printed()) ?? [];
+    process.kill(Number(worker), 'SIGKILL');
+    await vi.waitFor(() => expect(many.printed()).toMatch(/worker \d is gone; another starts/), 10_000);
+    for (let i = 0; i < 4; i++) expect(await askAnew()).toBe(200);
+
+    const exit = once(many.child, 'exit');
+    many.child.kill('SIGTERM');
+    expect(await exit).toEqual([0, null]);
+  }, 60_000);
+
+  test('says what --workers takes', async () => {
+    const { child, printed } = spawnDemo('0', '--workers', 'many');
+    expect((await once(child, 'close'))[0]).toBe(1);
+    expect(printed()).toContain("expected --workers and a number, or all, and got '--workers many'");
+  });
+
+  test('says so when its port is taken, and does not try again', async () => {
+    const { child, printed } = spawnDemo(new URL(url).port, '--workers', '2');
+    expect((await once(child, 'close'))[0]).toBe(1);
+    expect(printed()).toContain('is in use');
+    expect(printed()).not.toContain('another starts');
   });
 });
 

@@ -68,4 +68,7 @@ test('targets that are left alone, and that come back, are lines of their own', 
     { type: 'target-recovered', atMs: 6_000, route: 'chat', target: 'a/1' },
   );
   expect(lines).toEqual(['a/1 is left alone for 4.8 s: overloaded', 'a/1 is back']);
+  expect(logged({ ...cooled, atMs: 1_000, untilMs: 5_800, heard: true })).toEqual([
+    'a/1 is left alone for 4.8 s: overloaded, as another worker has seen',
+  ]);
 });

@@ -59,18 +59,22 @@ export const createLog = (print: (line: string) => void): ((event: RouterEvent) 
         print(`what is learned is not kept: ${event.problem}`);
         break;
       case 'target-suspected':
-        print(`${event.target} is asked last: ${event.reason}`);
+        print(`${event.target} is asked last: ${event.reason}${witness(event)}`);
         break;
       case 'target-cooled':
       case 'target-gated':
-        print(`${event.target} is left alone for ${seconds(event.untilMs - event.atMs)}: ${event.reason}`);
+        print(
+          `${event.target} is left alone for ${seconds(event.untilMs - event.atMs)}: ${event.reason}${witness(event)}`,
+        );
         break;
       case 'target-recovered':
-        print(`${event.target} is back`);
+        print(`${event.target} is back${witness(event)}`);
         break;
     }
   };
 };
+
+const witness = ({ heard }: { readonly heard?: true }): string => (heard ? ', as another worker has seen' : '');
 
 const describe = ({ target, outcome, status }: AttemptReport): string =>
   `${target} ${outcome}${status === undefined ? '' : ` ${status}`}`;

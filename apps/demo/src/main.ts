@@ -1,7 +1,9 @@
 // The reference app: a server with routes of its own, and Switchyard mounted into it under /llm.
 
+import cluster from 'node:cluster';
 import { createRouter, type TargetOptions, type TargetSpec } from '@switchyard/core';
 import { anthropic } from '@switchyard/core/anthropic';
+import { clusterStore } from '@switchyard/core/cluster';
 import { cohere } from '@switchyard/core/cohere';
 import { google } from '@switchyard/core/google';
 import { openai } from '@switchyard/core/openai';
@@ -48,6 +50,8 @@ const command = (options?: TargetOptions): TargetSpec =>
   });
 
 const router = createRouter({
+  // Workers of node:cluster tell one another who is down (`npm start -- --workers 4`); a process by itself needs none.
+  store: clusterStore(),
   routes: {
     // The first target that is well answers. A prompt too long for one moves only to a larger window.
     chat: { strategy: 'priority', pool: [gpt(), claude(), gemini(), command()] },
@@ -82,7 +86,7 @@ app.use('/_simulator/*', vendors.control);
 
 try {
   const server = await listen(app, process.env.PORT ?? '8080');
-  console.log(whatToTry(server.url, vendors.simulated));
+  if (cluster.isPrimary) console.log(whatToTry(server.url, vendors.simulated));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void server.close().then(vendors.close));
   }

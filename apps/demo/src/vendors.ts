@@ -16,10 +16,14 @@ export interface Vendors {
     readonly cohere: CohereTargetOptions;
   };
   readonly simulated: readonly VendorName[];
+  /** Where the simulated ones are; undefined where none is. */
+  readonly urls: Urls | undefined;
   /** Serves `/_simulator`, with which simulated vendors are watched, broken and healed. */
   readonly control: MiddlewareHandler;
   close(): Promise<void>;
 }
+
+type Urls = Readonly<Record<VendorName, string>>;
 
 /** Where each vendor's SDK looks for its key. */
 const KEYS: Readonly<Record<VendorName, string>> = {
@@ -44,22 +48,45 @@ export const findVendors = async (env: Readonly<Record<string, string | undefine
   const simulated = VENDOR_NAMES.filter((name) => (env[KEYS[name]] ?? '') === '');
   if (simulated.length === 0) {
     const at = { openai: {}, anthropic: {}, google: {}, cohere: {} };
-    return { at, simulated, control: (_, next) => next(), close: async () => {} };
+    return { at, simulated, urls: undefined, control: (_, next) => next(), close: async () => {} };
   }
-  const { vendors, control, close } = await startSimulator({ vendors: MODELS });
+  const { urls, control, close } = env.SIMULATED === undefined ? await simulate() : simulatedBy(env.SIMULATED);
   const unlessReal = <Options>(name: VendorName, options: Options): Options | Record<never, never> =>
     simulated.includes(name) ? options : {};
   const key = 'simulated';
   return {
     at: {
-      openai: unlessReal('openai', { apiKey: key, baseURL: `${vendors.openai.url}/v1`, timeouts: IMPATIENT }),
-      anthropic: unlessReal('anthropic', { apiKey: key, baseURL: vendors.anthropic.url, timeouts: IMPATIENT }),
-      google: unlessReal('google', { apiKey: key, baseURL: vendors.google.url, timeouts: IMPATIENT }),
-      cohere: unlessReal('cohere', { token: key, baseUrl: vendors.cohere.url, timeouts: IMPATIENT }),
+      openai: unlessReal('openai', { apiKey: key, baseURL: `${urls.openai}/v1`, timeouts: IMPATIENT }),
+      anthropic: unlessReal('anthropic', { apiKey: key, baseURL: urls.anthropic, timeouts: IMPATIENT }),
+      google: unlessReal('google', { apiKey: key, baseURL: urls.google, timeouts: IMPATIENT }),
+      cohere: unlessReal('cohere', { token: key, baseUrl: urls.cohere, timeouts: IMPATIENT }),
     },
     simulated,
-    control: async (c, next) => (await control(c.req.raw)) ?? next(),
+    urls,
+    control,
     close,
+  };
+};
+
+type Simulated = Pick<Vendors, 'control' | 'close'> & { readonly urls: Urls };
+
+const simulate = async (): Promise<Simulated> => {
+  const { vendors, control, close } = await startSimulator({ vendors: MODELS });
+  const urls = Object.fromEntries(VENDOR_NAMES.map((name) => [name, vendors[name].url])) as Urls;
+  return { urls, control: async (c, next) => (await control(c.req.raw)) ?? next(), close };
+};
+
+/** In a worker: the primary simulates them for all. */
+const simulatedBy = (primary: string): Simulated => {
+  const { urls, control } = JSON.parse(primary) as { readonly urls: Urls; readonly control: string };
+  return {
+    urls,
+    control: async (c) => {
+      const { method, path } = c.req;
+      return fetch(new URL(path, control), { method, ...(method === 'PUT' && { body: await c.req.text() }) });
+    },
+    // Nothing else holds a worker.
+    close: async () => process.disconnect(),
   };
 };
 
