@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, Server } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { serve } from '@hono/node-server';
 import { createRouter } from '@switchyard/core';
 import { anthropic } from '@switchyard/core/anthropic';
@@ -322,6 +324,35 @@ const RUNS: Readonly<Record<string, () => Promise<void>>> = {
     expect(printed[0]).toMatch(/^openai\/gpt-5-mini: overloaded after \d+ ms$/);
     expect(printed.at(-1)).toMatch(/^openai\/gpt-5-mini is left alone for \d+ ms: overloaded$/);
   },
+  'many-cores.ts': async () => {
+    // In processes of its own, which take a free port too, and print it.
+    const preload = `import cluster from 'node:cluster';
+      import { Server } from 'node:net';
+      const { listen } = Server.prototype;
+      Server.prototype.listen = function (port, ...rest) {
+        if (cluster.isWorker) this.once('listening', () => console.log(this.address().port));
+        return listen.call(this, 0, ...rest);
+      };`;
+    const args = ['--conditions=@switchyard/source', `--import=data:text/javascript,${encodeURIComponent(preload)}`];
+    const { openai, anthropic } = simulator.vendors;
+    const primary = spawn(process.execPath, [...args, join(SNIPPETS, 'many-cores.ts')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        OPENAI_API_KEY: 'any',
+        OPENAI_BASE_URL: `${openai.url}/v1`,
+        ANTHROPIC_API_KEY: 'any',
+        ANTHROPIC_BASE_URL: anthropic.url,
+      },
+    });
+    try {
+      const ports: string[] = [];
+      createInterface(primary.stdout).on('line', (port) => ports.push(port));
+      await vi.waitFor(() => expect(ports).toHaveLength(availableParallelism()), 20_000);
+      expect(await servedBy(await ask(`http://127.0.0.1:${ports[0]}`))).toBe('openai/gpt-5-mini');
+    } finally {
+      primary.kill();
+    }
+  },
   'guard.ts': async () => {
     const { app } = await import('./snippets/guard.ts');
     const server = serve({ fetch: app.fetch, port: 3000 }) as HttpServer;
@@ -491,7 +522,7 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly check: (match: read
   },
   {
     // They run this very test, or serve until they are stopped; test/e2e runs what `npm start` starts.
-    command: /^npm (?:run )?(\S+)$/,
+    command: /^npm (?:run )?(\S+)(?: -- --workers (?:\d|all))?$/,
     check: ([, script = '']) => expect(Object.keys(json('package.json').scripts ?? {})).toContain(script),
   },
   {
