@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type SimulatedVendor, type Simulator, startSimulator } from '@switchyard/simulator';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Asked, Page, Setting } from './cluster/process.ts';
+import type { Asked, Page, Setting } from './cluster/setting.ts';
 
 // Workers of node:cluster, in processes of their own, with the vendors' real SDKs over HTTP: what one of them has seen, the others need
 // not see. It is counted at the vendor. Where nothing may happen by itself, the workers' clock is slow; where something has to, fast.
@@ -11,6 +11,9 @@ import type { Asked, Page, Setting } from './cluster/process.ts';
 const SLOW = 0.1;
 const FAST = 5;
 const SOON = { timeout: 20_000, interval: 10 };
+/** A busy machine takes its time to start four processes. */
+const STARTED = { timeout: 120_000, interval: 20 };
+const PATIENT = { timeout: 180_000 };
 
 let simulator: Simulator;
 let first: SimulatedVendor;
@@ -55,7 +58,7 @@ class Primary {
   async fork(workers: number): Promise<void> {
     const expected = this.urls.size + workers;
     for (let i = 0; i < workers; i++) this.command('fork');
-    await vi.waitFor(() => expect(this.urls.size).toBe(expected), SOON);
+    await vi.waitFor(() => expect(this.urls.size).toBe(expected), STARTED);
   }
 
   async kill(worker: number): Promise<void> {
@@ -135,7 +138,7 @@ const outage = async (sharing: boolean): Promise<readonly number[]> => {
   return calls;
 };
 
-describe('an outage', { timeout: 60_000 }, () => {
+describe('an outage', PATIENT, () => {
   test('that one worker has met is met by no other', async () => {
     expect(await outage(true)).toEqual([3, 0, 0]);
     expect(await running[0]?.page(2)).toMatchObject({ events: ['target-cooled heard'] });
@@ -176,7 +179,7 @@ const refusals = async (sharing: boolean): Promise<number> => {
   return first.calls;
 };
 
-describe('a 429 with Retry-After', { timeout: 60_000 }, () => {
+describe('a 429 with Retry-After', PATIENT, () => {
   test('that one worker was given holds for all, for as long', async () => {
     expect(await refusals(true)).toBe(1);
     const { dueInMs } = (await running[0]?.page(2)) ?? {};
@@ -204,7 +207,7 @@ describe('a 429 with Retry-After', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a worker that is killed', { timeout: 60_000 }, () => {
+describe('a worker that is killed', PATIENT, () => {
   test('while it probes costs nobody an answer, and another probes in its place', async () => {
     const primary = await start(3, { speed: FAST });
     first.break({ kind: 'status', status: 503 });
@@ -242,7 +245,7 @@ describe('a worker that is killed', { timeout: 60_000 }, () => {
   });
 });
 
-test('what others say over the channel is passed over, and nobody is kept alive', { timeout: 60_000 }, async () => {
+test('what others say over the channel is passed over, and nobody is kept alive', PATIENT, async () => {
   const primary = await start(2);
   primary.command('noise');
   for (const worker of [1, 2]) expect((await primary.askOften(worker, 1))[0]).toMatchObject({ target: 'openai' });
@@ -253,7 +256,7 @@ test('what others say over the channel is passed over, and nobody is kept alive'
   expect(primary.gone.map(({ gone }) => gone)).toEqual([0, 0]);
 });
 
-test('a process that is no worker has a store too, and ends by itself', { timeout: 60_000 }, async () => {
+test('a process that is no worker has a store too, and ends by itself', PATIENT, async () => {
   const script = `
     import { createRouter } from '@switchyard/core';
     import { clusterStore, relayClusterNews } from '@switchyard/core/cluster';
