@@ -102,8 +102,7 @@ export class Peers {
     );
     this.#untold.clear();
     try {
-      const told: unknown = this.#membership?.tell(news);
-      if (told instanceof Promise) told.catch(() => {});
+      Promise.resolve(this.#membership?.tell(news)).catch(() => {});
     } catch {
       // The next change is told again; until then this router is ahead of the others.
     }
