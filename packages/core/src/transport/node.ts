@@ -7,6 +7,7 @@ import Agent from 'undici/lib/dispatcher/agent.js';
 import type { Call, WireListener } from '../provider.ts';
 import { WireBody } from './body.ts';
 import { FixedHeaders } from './fixed-headers.ts';
+import { createLookup } from './lookup.ts';
 import { WireHeaders, WireResponse } from './response.ts';
 
 /**
@@ -22,7 +23,7 @@ const agent = new Agent({
   // Vendors keep idle connections for a minute and more, and say so where they do not; a new one costs two round trips or three.
   keepAliveTimeout: 30_000,
   // The router gives an attempt up sooner; this is when the socket is.
-  connect: { timeout: 10_000 },
+  connect: { timeout: 10_000, lookup: createLookup() },
 });
 
 /**
