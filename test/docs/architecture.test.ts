@@ -33,14 +33,14 @@ describe('imports point one way', () => {
       /^(packages\/core\/src\/decide\/|tokenx$)/,
     ],
     [
-      'run/ imports decide/, the contracts of providers, ranks and stores, events and errors, and a count of tokens',
+      'run/ imports decide/, the contracts of providers, ranks, streams and stores, events and errors, and a count of tokens',
       'packages/core/src/run/*.ts',
-      /^(packages\/core\/src\/(decide|run)\/|packages\/core\/src\/(provider|rank|store|events|errors)\.ts$|node:|tokenx$)/,
+      /^(packages\/core\/src\/(decide|run)\/|packages\/core\/src\/(provider|rank|packets|store|events|errors)\.ts$|node:|tokenx$)/,
     ],
     [
       'what is above run/ imports it, decide/ and the contracts, and no vendor',
       'packages/core/src/{router,route,demands,subject,way,snapshot,space,explanation,experiment}.ts',
-      /^packages\/core\/src\/((decide|run)\/|(answers|config|demands|digest|errors|events|experiment|explanation|provider|rank|route|signals|snapshot|space|state|subject|way)\.ts$)/,
+      /^packages\/core\/src\/((decide|run)\/|(answers|config|demands|digest|errors|events|experiment|explanation|packets|provider|rank|route|signals|snapshot|space|state|subject|way)\.ts$)/,
     ],
     [
       'the store of a cluster imports how news are merged, and nothing that decides or runs',
@@ -50,7 +50,7 @@ describe('imports point one way', () => {
     [
       'a provider imports the kit, the transport and its SDK, and nothing of run/',
       'packages/core/src/providers/*.ts',
-      /^(packages\/core\/src\/(decide|providers)\/|packages\/core\/src\/(provider|provider-kit|target|sse|transport\/fixed-headers)\.ts$|node:crypto$|#transport$|openai$|@anthropic-ai\/|cohere-ai|@google\/)/,
+      /^(packages\/core\/src\/(decide|providers)\/|packages\/core\/src\/(packets|provider|provider-kit|target|sse|transport\/fixed-headers)\.ts$|node:crypto$|#transport$|openai$|@anthropic-ai\/|cohere-ai|@google\/)/,
     ],
     [
       'the transport imports undici and the contract of a call, and nothing of the rest',

@@ -64,6 +64,7 @@ export type {
 } from './experiment.ts';
 export type { Explanation, Ranked } from './explanation.ts';
 export type { TargetGroup } from './group.ts';
+export { type EventStream, type Packets, packetsOf } from './packets.ts';
 export { PRICES_AS_OF } from './prices.ts';
 export type { TargetSpec } from './provider.ts';
 export type { Rank, RankContext } from './rank.ts';

@@ -17,6 +17,7 @@ export type * from './decide/failure.ts';
 export type * from './decide/request.ts';
 export type { ChatEvent, ChatResponse, FinishReason, Usage } from './decide/response.ts';
 export type { ReadHeader } from './decide/retry-after.ts';
+export type { EventStream, Packets } from './packets.ts';
 export type {
   Call,
   ConnectProvider,

@@ -1,8 +1,9 @@
 import type { EmbeddingRequest, EmbeddingResponse } from './decide/embedding.ts';
 import type { Failure } from './decide/failure.ts';
 import type { ChatRequest, ChatSettings } from './decide/request.ts';
-import type { ChatEvent, ChatResponse } from './decide/response.ts';
+import type { ChatResponse } from './decide/response.ts';
 import type { ReadHeader } from './decide/retry-after.ts';
+import type { EventStream } from './packets.ts';
 
 /**
  * One model at one vendor, called through that vendor's SDK: two pure translations, one call, one explanation.
@@ -31,7 +32,7 @@ export interface Provider {
   /** Asks for a whole answer. */
   send(request: ChatRequest, call: Call): Promise<ChatResponse>;
   /** Asks for a stream. It ends normally only after the vendor said why it finished; every other end throws. */
-  stream(request: ChatRequest, call: Call): AsyncIterable<ChatEvent>;
+  stream(request: ChatRequest, call: Call): EventStream;
   /** How it makes embeddings; absent where the vendor has none. */
   readonly embeddings?: Embeddings;
   /**

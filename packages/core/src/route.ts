@@ -32,6 +32,7 @@ import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import { type Arms, armsOf, type ExperimentBook, type ExperimentReadout, experimentOf } from './experiment.ts';
 import type { Explanation, Ranked } from './explanation.ts';
+import type { Packets } from './packets.ts';
 import type { Call, Wire } from './provider.ts';
 import type { RankContext } from './rank.ts';
 import { countTokens } from './run/count-tokens.ts';
@@ -44,7 +45,7 @@ import { BackgroundProbes } from './run/probe.ts';
 import { askRank, askRankNow, type RankResult } from './run/rank.ts';
 import { type Answering, commit, type Leg, relayAnswer } from './run/recover.ts';
 import { ofSuccessor, type Resumed, resume } from './run/resume.ts';
-import { BrokeOff, openStream, relayStream } from './run/stream.ts';
+import { BrokeOff, openStream, RelayedStream } from './run/stream.ts';
 import type { System } from './run/system.ts';
 import { scoreBySignals } from './signals.ts';
 import { believed, described, nameOf, type RouteSnapshot, snapshotOf, type TargetName } from './snapshot.ts';
@@ -75,6 +76,8 @@ export interface StreamOptions extends CallOptions {
 /** What `createRouter` itself adds: who wants to know the id of a request before it is answered. */
 interface OwnOptions extends StreamOptions {
   readonly begun?: (requestId: string) => void;
+  /** Nothing more comes of a stream that has begun. */
+  readonly over?: () => void;
 }
 
 /** What a prompt comes to. */
@@ -102,7 +105,7 @@ export interface FeedbackReceipt {
 /** A stream that has begun. */
 interface Opened {
   readonly served: Served;
-  readonly events: AsyncIterable<ChatEvent>;
+  readonly packets: Packets;
   /** So far. */
   cost(): Cost | undefined;
 }
@@ -223,7 +226,7 @@ export class Route {
     const answered = this.#answered(way, committed.leg.attempt.target, start?.id);
     return {
       served,
-      events: this.#measured(way, answered, request, relayAnswer(committed, answering)),
+      packets: this.#measured(way, answered, request, relayAnswer(committed, answering)),
       cost: () => costOf(way.course.attempts, answering.parts),
     };
   }
@@ -494,7 +497,7 @@ export class Route {
   #answering(
     way: Way,
     request: ChatRequest,
-    { forwards = () => true }: StreamOptions,
+    { forwards = () => true, over = () => {} }: OwnOptions,
   ): Answering & { readonly parts: readonly Attempt[] } {
     const lengthMs = way.course.deadlineAtMs - way.course.startedAtMs;
     let last: Leg | undefined;
@@ -505,6 +508,7 @@ export class Route {
     return {
       mode: this.#route.recovery,
       forwards,
+      over,
       parts,
       ask: async (delivered) => {
         // An answer that has begun is paid to its end.
@@ -575,7 +579,7 @@ export class Route {
       asked: value.asked,
       opened: value,
       seam: value.seam,
-      events: relayStream(value, {
+      packets: new RelayedStream(value, {
         flight,
         journal,
         callerSignal,
@@ -626,15 +630,10 @@ export class Route {
   }
 
   /** Hands on a stream, and its whole answer to whoever measures it or scores it. */
-  #measured(
-    { requestId, assigned }: Way,
-    answered: Answered,
-    request: ChatRequest,
-    events: AsyncIterable<ChatEvent>,
-  ): AsyncIterable<ChatEvent> {
+  #measured({ requestId, assigned }: Way, answered: Answered, request: ChatRequest, packets: Packets): Packets {
     const experiment = assigned !== undefined && this.#experiment?.wantsAnswers ? this.#experiment : undefined;
-    if (experiment === undefined && this.#route.signals.length === 0) return events;
-    return gatheredBeside(events, experiment === undefined ? 'its words' : 'its body too', (answer) => {
+    if (experiment === undefined && this.#route.signals.length === 0) return packets;
+    return gatheredBeside(packets, experiment === undefined ? 'its words' : 'its body too', (answer) => {
       experiment?.answered(requestId, answer);
       this.#scoreBySignals(answered, request, answer);
     });

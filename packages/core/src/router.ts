@@ -4,12 +4,12 @@ import type { Cost } from './decide/cost.ts';
 import type { EmbeddingRequest } from './decide/embedding.ts';
 import { HealthBook } from './decide/health/health.ts';
 import type { ChatRequest } from './decide/request.ts';
-import type { ChatEvent } from './decide/response.ts';
 import { digestOf } from './digest.ts';
 import { RouterError } from './errors.ts';
 import type { RouterEvent } from './events.ts';
 import type { ExperimentReadout } from './experiment.ts';
 import type { Explanation } from './explanation.ts';
+import { type EventStream, eventsOf, OVER, type Packets } from './packets.ts';
 import {
   type CallOptions,
   type ChatAnswer,
@@ -88,7 +88,7 @@ export interface ExplainOptions extends Pick<CallOptions, 'subject' | 'httpReque
   readonly stream?: boolean;
 }
 
-export interface ChatStream extends AsyncIterable<ChatEvent> {
+export interface ChatStream extends EventStream {
   /**
    * Resolves at the first content that is shown, before any event is handed out, or where the route's `recovery` is `buffer`
    * when the answer is whole; rejects when no target answered.
@@ -138,28 +138,38 @@ export const createRouter = (config: RouterConfig): Router => {
       if (signal?.aborted) leave();
       signal?.addEventListener('abort', leave);
       let requestId: string | undefined;
+      let stream: Awaited<typeof opening> | undefined;
+      let cost: Cost | undefined;
       const begun = (id: string): void => {
         requestId = id;
       };
+      const over = (): void => {
+        signal?.removeEventListener('abort', leave);
+        cost = stream?.cost();
+      };
       const opening = Promise.resolve().then(() =>
-        find(route).open(request, { ...options, signal: caller.signal, begun }),
+        find(route).open(request, { ...options, signal: caller.signal, begun, over }),
       );
       const opened = opening.then(({ served }) => served);
       // Whoever iterates gets the error there; nobody has to look at `opened`.
       opened.catch(() => signal?.removeEventListener('abort', leave));
-      let cost: Cost | undefined;
-      let stream: Awaited<typeof opening> | undefined;
-      const events = (async function* () {
-        try {
-          stream = await opening;
-          yield* stream.events;
-        } finally {
-          signal?.removeEventListener('abort', leave);
-          cost = stream?.cost();
-        }
-      })();
+      const begin = async (): Promise<Packets> => {
+        stream = await opening;
+        return stream.packets;
+      };
+      const packets: Packets = {
+        next: () => stream?.packets.next() ?? begin().then((begun) => begun.next()),
+        async return() {
+          leave();
+          await (stream?.packets ?? (await begin().catch(() => undefined)))?.return();
+          return OVER;
+        },
+        [Symbol.asyncIterator]: () => packets,
+      };
+      const events = eventsOf(packets);
       return {
         opened,
+        packets,
         get requestId() {
           return requestId;
         },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readServerSentEvents, type ServerSentEvent } from './sse.ts';
+import { FramePackets, readServerSentEvents, type ServerSentEvent } from './sse.ts';
 
 const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   const collected: T[] = [];
@@ -188,5 +188,60 @@ describe('chunks', () => {
     expect(dataOf(events)).toEqual([text, 'after']);
     // Copying the rest with every chunk takes seconds; this takes about 20 ms.
     expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
+});
+
+describe('frames in packets', () => {
+  const packets = (parts: readonly string[], end = (): readonly string[] => []): FramePackets<string> =>
+    new FramePackets(async () => chunks(parts.map(bytesOf)), {
+      read({ data = '' }) {
+        if (data === 'bad') throw new Error('not to be read');
+        return data === 'nothing' ? [] : [data];
+      },
+      isLast: ({ data }) => data === 'last',
+      end(broken) {
+        if (broken !== undefined) throw broken.error;
+        return end();
+      },
+    });
+
+  test('those of one read are one packet, and half a frame waits for its other half', async () => {
+    const read = packets(['data: 1\n\ndata: 2\n\nda', 'ta: 3\n\n', 'data: nothing\n\n', 'data: 4']);
+    expect(await collect(read)).toEqual([['1', '2'], ['3'], ['4']]);
+  });
+
+  test('what cannot be read is thrown behind what came before it', async () => {
+    const read = packets(['data: 1\n\ndata: bad\n\ndata: 2\n\n']);
+    expect(await read.next()).toEqual({ done: false, value: ['1'] });
+    await expect(read.next()).rejects.toThrow('not to be read');
+    expect(await read.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('behind the last frame nothing is read, and what is left to say is said', async () => {
+    const read = packets(['data: 1\n\ndata: last\n\ndata: 2\n\n'], () => ['the end']);
+    expect(await collect(read)).toEqual([['1', 'last'], ['the end']]);
+  });
+
+  test('who leaves while the stream is opened cancels it', async () => {
+    let cancelled = false;
+    const body = (async function* () {
+      try {
+        yield bytesOf('data: 1\n\n');
+      } finally {
+        cancelled = true;
+      }
+    })();
+    const started = body.next();
+    let open = (_: AsyncIterable<Uint8Array>): void => {};
+    const opening = new Promise<AsyncIterable<Uint8Array>>((resolve) => {
+      open = resolve;
+    });
+    const read = new FramePackets(() => opening, { read: () => [], isLast: () => false, end: () => [] });
+    const waiting = read.next();
+    await read.return();
+    await started;
+    open(body);
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(cancelled).toBe(true);
   });
 });

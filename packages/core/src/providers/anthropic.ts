@@ -24,9 +24,10 @@ import {
   ProviderFailure,
   splitOptions,
 } from '../provider-kit.ts';
-import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
+import type { FrameReader, ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, describedSchema, textOf, withoutUndefined } from './body.ts';
+import { streamOfFrames, withBytes } from './frames.ts';
 import { ANTHROPIC, fitSchema, MOST_STRICT_TOOLS } from './json-schema.ts';
 import { bySignal, directly, type Tell } from './sdk-call.ts';
 
@@ -132,11 +133,12 @@ const connect = (client: AnthropicClient, tell: Tell, model: string, params: Cha
       const response = fromAnthropic(parse(text, 'a body'));
       return passesThrough(request) ? { ...response, source: { format: FORMAT, body: text } } : response;
     },
-    async *stream(request, call) {
-      const response = await ask(request, true, call);
-      if (response.body === null) throw brokenAnswer('anthropic', 'no body');
-      yield* readEvents(response.body, passesThrough(request), call.signal);
-    },
+    stream: (request, call) =>
+      streamOfFrames(
+        'anthropic',
+        () => ask(request, true, call),
+        createFrameReader(passesThrough(request), call.signal),
+      ),
     explain,
   };
 };
@@ -567,16 +569,13 @@ const fromUsage = (usage: Body): Usage => {
  * The SDK's own stream ends normally when it is cut or aborted, so the bytes are read here, and the stream has ended
  * well only where it has said why: in its last `message_delta`, behind which `message_stop` says nothing new.
  */
-async function* readEvents(
-  body: ReadableStream<Uint8Array>,
-  passesThrough: boolean,
-  signal: AbortSignal,
-): AsyncGenerator<ChatEvent, void> {
+const createFrameReader = (passesThrough: boolean, signal: AbortSignal): FrameReader => {
   const read = createEventReader(passesThrough);
   let started = false;
   let finished = false;
-  try {
-    for await (const { event, data, bytes } of readServerSentEvents(body, isStop)) {
+  return {
+    isLast: isStop,
+    read({ event, data, bytes }) {
       let events: readonly ChatEvent[] = [{ type: 'other' }];
       if (data !== undefined && data !== '') {
         started = true;
@@ -584,17 +583,16 @@ async function* readEvents(
         events = read(textOf(chunk.type) ?? event, chunk);
       }
       finished ||= events.some(({ type }) => type === 'finish');
-      const [first = { type: 'other' } as const, ...others] = events;
-      yield passesThrough ? { ...first, bytes } : first;
-      yield* others;
-    }
-  } catch (error) {
-    // Cut between its reason and `message_stop`, the answer is whole all the same.
-    if (!finished || signal.aborted) throw error;
-  }
-  if (finished) return;
-  throw brokenAnswer('anthropic', started ? 'a stream that stopped before its end' : 'a stream without an event');
-}
+      return passesThrough ? withBytes(events, bytes) : events;
+    },
+    end(broken) {
+      // Cut between its reason and `message_stop`, the answer is whole all the same.
+      if (broken !== undefined && (!finished || signal.aborted)) throw broken.error;
+      if (finished) return [];
+      throw brokenAnswer('anthropic', started ? 'a stream that stopped before its end' : 'a stream without an event');
+    },
+  };
+};
 
 const isStop = ({ event, data }: ServerSentEvent): boolean =>
   event === 'message_stop' || (event === undefined && data === '{"type":"message_stop"}');

@@ -21,10 +21,11 @@ import {
   ProviderFailure,
   splitOptions,
 } from '../provider-kit.ts';
-import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
+import type { FrameReader, ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, callIdOf, countOf, describedSchema, textOf, withoutUndefined } from './body.ts';
 import { cohereEmbeddings } from './cohere-embeddings.ts';
+import { streamOfFrames } from './frames.ts';
 import { COHERE, fitSchema } from './json-schema.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
 
@@ -110,11 +111,8 @@ const connect = (options: CohereClientOptions, model: string): Provider => {
     async send(request, call) {
       return fromCohere(parse(await (await ask(request, false, call)).text(), 'a body'), model, request);
     },
-    async *stream(request, call) {
-      const response = await ask(request, true, call);
-      if (response.body === null) throw brokenAnswer('cohere', 'no body');
-      yield* readEvents(response.body, model, request);
-    },
+    stream: (request, call) =>
+      streamOfFrames('cohere', () => ask(request, true, call), createFrameReader(model, request)),
     embeddings: cohereEmbeddings(model, async (body, signal) =>
       parse(await (await post('v2/embed', body, signal)).text(), 'a body'),
     ),
@@ -399,26 +397,28 @@ const fromUsage = (usage: Body): Usage => {
 };
 
 /** A stream has ended well only with a `message-end` that does not name a failure. */
-async function* readEvents(
-  body: ReadableStream<Uint8Array>,
-  model: string,
-  request: ChatRequest,
-): AsyncGenerator<ChatEvent, void> {
+const createFrameReader = (model: string, request: ChatRequest): FrameReader => {
   const read = createEventReader(model, request);
-  let started = false;
-  for await (const frame of readServerSentEvents(body, isEnd)) {
-    const { event, data } = frame;
-    if (data === undefined || data === '') {
-      yield { type: 'other' };
-      continue;
-    }
-    started = true;
-    const chunk = parse(data, 'an event');
-    yield* read(textOf(chunk.type) ?? event, chunk);
-    if (isEnd(frame)) return;
-  }
-  throw brokenAnswer('cohere', started ? 'a stream that stopped before its end' : 'a stream without an event');
-}
+  let state: 'waiting' | 'started' | 'finished' = 'waiting';
+  return {
+    isLast: isEnd,
+    read(frame) {
+      const { event, data } = frame;
+      if (data === undefined || data === '') return [{ type: 'other' }];
+      state = 'started';
+      const chunk = parse(data, 'an event');
+      const events = read(textOf(chunk.type) ?? event, chunk);
+      if (isEnd(frame)) state = 'finished';
+      return events;
+    },
+    end(broken) {
+      if (broken !== undefined) throw broken.error;
+      if (state === 'finished') return [];
+      const what = state === 'started' ? 'a stream that stopped before its end' : 'a stream without an event';
+      throw brokenAnswer('cohere', what);
+    },
+  };
+};
 
 const isEnd = ({ event, data = '' }: ServerSentEvent): boolean =>
   event === 'message-end' || (event === undefined && data.startsWith('{"type":"message-end"'));

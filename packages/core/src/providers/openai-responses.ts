@@ -12,8 +12,9 @@ import type {
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import type { Call, Gap, Provider } from '../provider.ts';
 import { brokenAnswer, extraGaps, isObject } from '../provider-kit.ts';
-import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
+import type { FrameReader, ServerSentEvent } from '../sse.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { streamOfFrames, withBytes } from './frames.ts';
 import type { SchemaDialect } from './json-schema.ts';
 import type { Line } from './openai-line.ts';
 import {
@@ -59,11 +60,8 @@ export const connectResponses = ({ client, post }: Line, model: string, params: 
       const response = fromResponse(parseBody(text));
       return passesThrough(request) ? { ...response, source: { format: FORMAT, body: text } } : response;
     },
-    async *stream(request, call) {
-      const response = await ask(request, true, call);
-      if (response.body === null) throw brokenAnswer('openai', 'no body');
-      yield* readEvents(response.body, passesThrough(request));
-    },
+    stream: (request, call) =>
+      streamOfFrames('openai', () => ask(request, true, call), createFrameReader(passesThrough(request))),
     explain,
   };
 };
@@ -345,23 +343,23 @@ const fromUsage = (usage: Body): Usage => {
  * `response.created` and its like come before OpenAI knows whether it can answer, and an error may follow them. An answer
  * has ended well only with `response.completed` or `response.incomplete`.
  */
-async function* readEvents(body: ReadableStream<Uint8Array>, passThrough: boolean): AsyncGenerator<ChatEvent, void> {
-  const read = createEventReader();
-  for await (const frame of readServerSentEvents(body, isLast)) {
-    // Some that resemble OpenAI end every stream as they end those of Chat Completions.
-    const events = !frame.data || frame.data === '[DONE]' ? [] : read.event(parseEvent(frame.data));
-    if (!passThrough) yield* events;
-    else {
-      const [first = { type: 'other' } as const, ...others] = events;
-      yield { ...first, bytes: frame.bytes };
-      yield* others;
-    }
-  }
-  if (read.state !== 'finished') {
-    const what = read.state === 'started' ? 'a stream that stopped before its end' : 'a stream without an event';
-    throw brokenAnswer('openai', what);
-  }
-}
+const createFrameReader = (passThrough: boolean): FrameReader => {
+  const reader = createEventReader();
+  return {
+    isLast,
+    read({ data, bytes }) {
+      // Some that resemble OpenAI end every stream as they end those of Chat Completions.
+      const events = !data || data === '[DONE]' ? [] : reader.event(parseEvent(data));
+      return passThrough ? withBytes(events, bytes) : events;
+    },
+    end(broken) {
+      if (broken !== undefined) throw broken.error;
+      if (reader.state === 'finished') return [];
+      const what = reader.state === 'started' ? 'a stream that stopped before its end' : 'a stream without an event';
+      throw brokenAnswer('openai', what);
+    },
+  };
+};
 
 /** After these nothing comes. Some servers name their events only in the data. */
 const isLast = ({ event, data }: ServerSentEvent): boolean =>

@@ -12,9 +12,10 @@ import type {
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import type { Call, Gap, Provider, TargetSpec } from '../provider.ts';
 import { brokenAnswer, extraGaps, isObject, splitOptions } from '../provider-kit.ts';
-import { readServerSentEvents, type ServerSentEvent } from '../sse.ts';
+import type { FrameReader, ServerSentEvent } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import { type Body, countOf, textOf, withoutUndefined } from './body.ts';
+import { streamOfFrames, withBytes } from './frames.ts';
 import type { SchemaDialect } from './json-schema.ts';
 import { openaiEmbeddings } from './openai-embeddings.ts';
 import { type Line, lineOf, type OpenAIClientOptions } from './openai-line.ts';
@@ -111,11 +112,8 @@ const connectChat = ({ client, post }: Line, model: string, params: ChatSettings
       const response = fromOpenAI(parseBody(text));
       return passesThrough(request) ? { ...response, source: { format: FORMAT, body: text } } : response;
     },
-    async *stream(request, call) {
-      const response = await ask(request, true, call);
-      if (response.body === null) throw brokenAnswer('openai', 'no body');
-      yield* readEvents(response.body, request, call.signal);
-    },
+    stream: (request, call) =>
+      streamOfFrames('openai', () => ask(request, true, call), createFrameReader(request, call.signal)),
     explain,
   };
 };
@@ -354,39 +352,31 @@ const fromUsage = (usage: Body): Usage => {
  * The SDK's own stream ends normally when a connection is cut between two events, and it hands on objects, not bytes.
  * So the bytes are read here, and the stream has ended well only when every choice has said why it finished.
  */
-async function* readEvents(
-  body: ReadableStream<Uint8Array>,
-  request: ChatRequest,
-  signal: AbortSignal,
-): AsyncGenerator<ChatEvent, void> {
+const createFrameReader = (request: ChatRequest, signal: AbortSignal): FrameReader => {
   const passThrough = passesThrough(request);
   const { n } = request.source === undefined || passThrough ? (request.extra ?? {}) : {};
-  const read = createChunkReader(typeof n === 'number' ? n : 1);
-  try {
-    for await (const frame of readServerSentEvents(body, isDone)) {
-      const events = isDone(frame) || !frame.data ? [] : read.chunk(parseEvent(frame.data));
-      if (!passThrough) for (const event of events) yield event;
-      else {
-        // The bytes go with the first event of a frame, and there may be none.
-        yield Object.assign(events[0] ?? ({ type: 'other' } as const), { bytes: frame.bytes });
-        for (let i = 1; i < events.length; i++) yield events[i] as ChatEvent;
-      }
-    }
-  } catch (error) {
-    // Cut between its last word and `[DONE]`, the answer is whole all the same.
-    if (read.state !== 'finished' || signal.aborted) throw error;
-  }
-  if (read.state !== 'finished') {
-    const what = read.state === 'started' ? 'a stream that stopped before its end' : 'a stream without an event';
-    throw brokenAnswer('openai', what);
-  }
-}
+  const chunks = createChunkReader(typeof n === 'number' ? n : 1);
+  return {
+    isLast: isDone,
+    read(frame) {
+      const events = isDone(frame) || !frame.data ? [] : chunks.read(parseEvent(frame.data));
+      return passThrough ? withBytes(events, frame.bytes) : events;
+    },
+    end(broken) {
+      // Cut between its last word and `[DONE]`, the answer is whole all the same.
+      if (broken !== undefined && (chunks.state !== 'finished' || signal.aborted)) throw broken.error;
+      if (chunks.state === 'finished') return [];
+      const what = chunks.state === 'started' ? 'a stream that stopped before its end' : 'a stream without an event';
+      throw brokenAnswer('openai', what);
+    },
+  };
+};
 
 const isDone = ({ data }: ServerSentEvent): boolean => data === '[DONE]';
 
 interface ChunkReader {
   readonly state: 'waiting' | 'started' | 'finished';
-  chunk(chunk: Body): readonly ChatEvent[];
+  read(chunk: Body): readonly ChatEvent[];
 }
 
 /** Reads the chunks of one stream in turn. It is finished when each of its choices has said why. */
@@ -398,7 +388,7 @@ const createChunkReader = (choices: number): ChunkReader => {
     get state() {
       return state;
     },
-    chunk(chunk) {
+    read(chunk) {
       const events: ChatEvent[] = [];
       const said = Array.isArray(chunk.choices) ? chunk.choices.filter(isObject) : [];
       // Azure's filter speaks first, in a chunk without an id, a model or a choice.

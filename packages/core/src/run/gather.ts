@@ -1,5 +1,6 @@
 import type { ChatRequest, ToolCall, WireFormat } from '../decide/request.ts';
 import { type ChatEvent, type ChatResponse, type FinishReason, isContent, type Usage } from '../decide/response.ts';
+import { type EventStream, type Packets, packetsOf } from '../packets.ts';
 import { addChunk, type Completion, completionOf, isAnotherCall, newCompletion } from './completion.ts';
 import { addMessageEvent, type MessageInParts, messageOf, newMessage } from './message.ts';
 import { addResponseEvent, isResponseEvent, newResponse, type ResponseInParts, responseBodyOf } from './responses.ts';
@@ -56,14 +57,13 @@ export const asStreamed = (request: ChatRequest): ChatRequest | undefined => {
 };
 
 /** The whole of a stream; `heard` is told of each event, and whether it has content. */
-export const gathered = async (
-  events: AsyncIterable<ChatEvent>,
-  heard: (hasContent: boolean) => void,
-): Promise<ChatResponse> => {
+export const gathered = async (stream: EventStream, heard: (hasContent: boolean) => void): Promise<ChatResponse> => {
   const whole = newWhole();
-  for await (const event of events) {
-    addEvent(whole, event);
-    heard(isContent(event));
+  for await (const packet of packetsOf(stream)) {
+    for (const event of packet) {
+      addEvent(whole, event);
+      heard(isContent(event));
+    }
   }
   return responseOf(whole);
 };
@@ -73,15 +73,17 @@ export const gathered = async (
  * own body where only the words are wanted: its bytes are dear to read.
  */
 export async function* gatheredBeside(
-  events: AsyncIterable<ChatEvent>,
+  packets: Packets,
   wants: 'its body too' | 'its words',
   then: (answer: ChatResponse) => void,
-): AsyncGenerator<ChatEvent, void> {
+): AsyncGenerator<readonly ChatEvent[], void> {
   const whole = newWhole();
-  for await (const event of events) {
-    if (wants === 'its body too' && event.bytes !== undefined) addBytes(whole, event.bytes);
-    addWords(whole, event);
-    yield event;
+  for await (const packet of packets) {
+    for (const event of packet) {
+      if (wants === 'its body too' && event.bytes !== undefined) addBytes(whole, event.bytes);
+      addWords(whole, event);
+    }
+    yield packet;
   }
   try {
     then(responseOf(whole));

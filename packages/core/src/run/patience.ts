@@ -1,5 +1,8 @@
 import type { System } from './system.ts';
 
+/** The next event, or why nobody waits for it any more. */
+export type News<T> = IteratorResult<T, void> | 'late' | 'left';
+
 /**
  * Waits for one event after another, each until a time of its own. One timer and one listener serve a whole stream: a timer that
  * is moved on for each event costs more than the event. The timer that runs is left to fire, and looks then whether the time has
@@ -8,7 +11,7 @@ import type { System } from './system.ts';
 export class Patience<T> {
   readonly #system: System;
   readonly #signal: AbortSignal | undefined;
-  #waiter: ((news: IteratorResult<T> | 'late' | 'left') => void) | undefined;
+  #waiter: { readonly resolve: (news: News<T>) => void; readonly reject: (error: unknown) => void } | undefined;
   #untilMs = Number.POSITIVE_INFINITY;
   #wakesAtMs = Number.POSITIVE_INFINITY;
   #stopTimer = (): void => {};
@@ -19,22 +22,17 @@ export class Patience<T> {
     signal?.addEventListener('abort', this.#left);
   }
 
-  /** The next event, unless the time is up or the caller leaves first: an SDK that ignores its signal holds nobody. */
-  next(events: AsyncIterator<T>, untilMs: number): Promise<IteratorResult<T> | 'late' | 'left'> {
+  /**
+   * The next event, unless the time is up or the caller leaves first: an SDK that ignores its signal holds nobody. Nothing
+   * more can be asked for then, since the event may still come.
+   */
+  next(events: AsyncIterator<T, void>, untilMs: number): Promise<News<T>> {
     if (this.#signal?.aborted) return Promise.resolve('left');
     return new Promise((resolve, reject) => {
-      this.#waiter = resolve;
+      this.#waiter = { resolve, reject };
       this.#untilMs = untilMs;
       if (untilMs < this.#wakesAtMs) this.#setTimer();
-      events.next().then(
-        (result) => {
-          if (this.#waiter === resolve) this.#tell(result);
-        },
-        (error) => {
-          this.#waiter = undefined;
-          reject(error);
-        },
-      );
+      events.next().then(this.#tell, this.#fail);
     });
   }
 
@@ -47,11 +45,17 @@ export class Patience<T> {
 
   readonly #left = (): void => this.#tell('left');
 
-  #tell(news: IteratorResult<T> | 'late' | 'left'): void {
+  readonly #tell = (news: News<T>): void => {
     const waiter = this.#waiter;
     this.#waiter = undefined;
-    waiter?.(news);
-  }
+    waiter?.resolve(news);
+  };
+
+  readonly #fail = (error: unknown): void => {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.reject(error);
+  };
 
   #setTimer(): void {
     this.#stopTimer();

@@ -15,6 +15,7 @@ import { type ChatEvent, isContent, type Usage } from '../decide/response.ts';
 import { type Delivered, deliveredOf, newSeam, type Seam, type SeamKind } from '../decide/seam.ts';
 import { contentsOf } from '../decide/tokens.ts';
 import { isRouterError, type RouterError } from '../errors.ts';
+import { behind, EndingPackets, type Packets } from '../packets.ts';
 import { BrokeOff, MOST_HELD_BYTES, type OpenedStream, sizeOfEvent, TOO_MUCH_HELD } from './stream.ts';
 
 /** One target's part of an answer, from its first content on. */
@@ -27,8 +28,8 @@ export interface Leg {
   readonly opened: OpenedStream;
   /** How it was asked to go on from what was delivered. */
   readonly seam: SeamKind;
-  /** Throws BrokeOff; leaving it stops the vendor. */
-  readonly events: AsyncGenerator<ChatEvent, void>;
+  /** Throw BrokeOff; leaving them stops the vendor. */
+  readonly packets: Packets;
   /** Notes that its answer cannot be used, for a reason that is not its target's. */
   reject(failure: Failure): void;
   /** The error of an answer that broke off here. */
@@ -48,6 +49,8 @@ export interface Answering {
   resumed(seam: Extract<ChatEvent, { type: 'seam' }>, deliveredCharacters: number): void;
   /** The caller gets the answer from here on. */
   committed(): void;
+  /** Nothing more comes of it. */
+  over(): void;
 }
 
 /** An answer that the caller gets from here on: what was held back of it, and the rest. */
@@ -85,16 +88,16 @@ const holdBack = async (leg: Leg, { mode, forwards }: Answering): Promise<readon
   let bytes = 0;
   try {
     for (;;) {
-      const { done, value } = await leg.events.next();
+      const { done, value: packet } = await leg.packets.next();
       if (done) return held;
-      held.push(value);
-      bytes += sizeOfEvent(value);
+      held.push(...packet);
+      for (const event of packet) bytes += sizeOfEvent(event);
       if (mode === 'buffer') {
         if (bytes > MOST_BUFFERED_BYTES) return held;
-      } else if (isShown(value)) return held;
+      } else if (packet.some(isShown)) return held;
       else if (bytes > MOST_HELD_BYTES) {
         leg.reject(TOO_MUCH_HELD);
-        await leg.events.return();
+        await leg.packets.return();
         return undefined;
       }
     }
@@ -107,23 +110,19 @@ const holdBack = async (leg: Leg, { mode, forwards }: Answering): Promise<readon
 };
 
 /** Hands the answer on, and recovers it where it breaks and the mode is to recover it. */
-export const relayAnswer = (committed: Committed, answering: Answering): AsyncGenerator<ChatEvent, void> =>
+export const relayAnswer = (committed: Committed, answering: Answering): Packets =>
   answering.mode === 'continue' || answering.mode === 'restart'
     ? recovering(committed, answering, answering.mode)
-    : relaying(committed);
+    : relaying(committed, answering);
 
-async function* relaying({ leg, held }: Committed): AsyncGenerator<ChatEvent, void> {
-  try {
-    yield* held;
-    yield* leg.events;
-  } catch (error) {
-    throw error instanceof BrokeOff ? leg.brokenOff(error.failure) : error;
-  } finally {
-    // Left while something held back is handed out, it would go on.
-    if (held.length > 0) await leg.events.return();
-    leg.close();
-  }
-}
+const relaying = ({ leg, held }: Committed, answering: Answering): Packets =>
+  new EndingPackets(held.length === 0 ? leg.packets : behind(held, leg.packets), {
+    broken: (error) => (error instanceof BrokeOff ? leg.brokenOff(error.failure) : error),
+    over() {
+      leg.close();
+      answering.over();
+    },
+  });
 
 /** What a target says may not be what can follow what the caller has. */
 const UNFIT: Failure = { kind: 'unsupported', message: 'its answer does not carry on with the one that broke off' };
@@ -132,29 +131,29 @@ async function* recovering(
   first: Committed,
   answering: Answering,
   mode: 'continue' | 'restart',
-): AsyncGenerator<ChatEvent, void> {
+): AsyncGenerator<readonly ChatEvent[], void> {
   let shown = nothingShown();
   let spent: Usage | undefined;
   let { leg } = first;
   let hop: Hop = newFirstHop(shown, leg);
-  let events: AsyncIterable<ChatEvent> = first.held.length === 0 ? leg.events : behind(first.held, leg.events);
+  let packets: Packets = first.held.length === 0 ? leg.packets : behind(first.held, leg.packets);
   /** Whose part the caller saw last, and why that ended. */
   let last: { readonly leg: Leg; readonly failure: Failure } | undefined;
   try {
     for (;;) {
       let failure: Failure | undefined;
       try {
-        for await (const event of events) {
-          const news = hop.take(event);
-          if (news === undefined) {
-            failure = UNFIT;
-            leg.reject(UNFIT);
-            break;
-          }
-          for (const each of news) yield each;
+        for await (const packet of packets) {
+          const { news, fits } = taken(hop, packet);
+          if (news.length > 0) yield news;
+          if (fits) continue;
+          failure = UNFIT;
+          leg.reject(UNFIT);
+          break;
         }
         if (failure === undefined) {
-          yield* hop.end();
+          const last = hop.end();
+          if (last.length > 0) yield last;
           return;
         }
       } catch (error) {
@@ -176,7 +175,7 @@ async function* recovering(
         // That nobody is left is no news to a caller whose answer broke off.
         throw isRouterError(error) && error.code !== 'aborted' ? last.leg.brokenOff(last.failure) : error;
       }
-      events = leg.events;
+      packets = leg.packets;
       hop = newLaterHop({
         leg,
         mode,
@@ -194,22 +193,25 @@ async function* recovering(
     }
   } finally {
     leg.close(spent && addUsage(spent, hop.usage()));
+    answering.over();
   }
 }
+
+/** What the caller gets of a packet; where an event of it does not fit, of what came before that. */
+const taken = (
+  hop: Hop,
+  packet: readonly ChatEvent[],
+): { readonly news: readonly ChatEvent[]; readonly fits: boolean } => {
+  const news: ChatEvent[] = [];
+  for (const event of packet) {
+    const said = hop.take(event);
+    if (said === undefined) return { news, fits: false };
+    news.push(...said);
+  }
+  return { news, fits: true };
+};
 
 const NOTHING: Delivered = { told: '', tail: '' };
-
-async function* behind(
-  held: readonly ChatEvent[],
-  events: AsyncGenerator<ChatEvent, void>,
-): AsyncGenerator<ChatEvent, void> {
-  try {
-    yield* held;
-    yield* events;
-  } finally {
-    await events.return();
-  }
-}
 
 /** What one target says, on its way to the caller. */
 interface Hop {

@@ -2,8 +2,8 @@ import { estimateTokenCount } from 'tokenx';
 import { continued, seamKindOf } from '../decide/continuation.ts';
 import { FAILURE_RULES, type Failure } from '../decide/failure.ts';
 import type { ChatRequest, Continuation } from '../decide/request.ts';
-import type { ChatEvent } from '../decide/response.ts';
 import { anchorOf, type Delivered, type SeamKind } from '../decide/seam.ts';
+import type { EventStream } from '../packets.ts';
 import { type OpenedStream, openStream } from './stream.ts';
 
 /** The stream of a target, and what it was asked: the request, or to carry on. */
@@ -16,7 +16,7 @@ export interface Resumed extends OpenedStream {
 interface Successor {
   /** Whether its model is taken to go on from a turn that is not finished. */
   readonly prefill: boolean;
-  stream(request: ChatRequest): AsyncIterable<ChatEvent>;
+  stream(request: ChatRequest): EventStream;
   explain(error: unknown): Failure;
   /** Its model has refused such a turn, and takes the same in words. */
   refusesPrefill(): void;

@@ -1,10 +1,12 @@
+import type { Attempt } from '../decide/attempt.ts';
 import type { Failure } from '../decide/failure.ts';
 import { idleFor, type Pace } from '../decide/health/pace.ts';
 import type { TimeoutsMs } from '../decide/pool.ts';
 import { type ChatEvent, charactersOf, isContent } from '../decide/response.ts';
+import { type EventStream, OVER, type Packets, packetsOf } from '../packets.ts';
 import type { Flight } from './drive.ts';
 import type { Journal } from './journal.ts';
-import { Patience } from './patience.ts';
+import { type News, Patience } from './patience.ts';
 import type { System } from './system.ts';
 
 /** A stream that has produced content, or has ended well without any. */
@@ -12,23 +14,23 @@ export interface OpenedStream {
   /** What was held back until now: lifecycle frames, and the first content. */
   readonly held: readonly ChatEvent[];
   /** Undefined when the stream is over already. */
-  readonly rest: AsyncIterator<ChatEvent> | undefined;
+  readonly rest: Packets | undefined;
 }
 
 /**
  * Reads up to the first content. Until then nothing has been shown to the caller, so that whatever goes wrong is a
  * failed attempt like any other, and the next target can take over unseen.
  */
-export const openStream = async (events: AsyncIterable<ChatEvent>): Promise<OpenedStream> => {
-  const iterator = events[Symbol.asyncIterator]();
+export const openStream = async (stream: EventStream): Promise<OpenedStream> => {
+  const packets = packetsOf(stream);
   const held: ChatEvent[] = [];
   let bytes = 0;
   for (;;) {
-    const { done, value } = await iterator.next();
+    const { done, value: packet } = await packets.next();
     if (done) return { held, rest: undefined };
-    held.push(value);
-    if (isContent(value)) return { held, rest: iterator };
-    bytes += sizeOfEvent(value);
+    held.push(...packet);
+    if (packet.some(isContent)) return { held, rest: packets };
+    for (const event of packet) bytes += sizeOfEvent(event);
     if (bytes > MOST_HELD_BYTES) throw new BrokeOff(TOO_MUCH_HELD);
   }
 };
@@ -54,7 +56,7 @@ export const sizeOfEvent = (event: ChatEvent): number => {
   return 'text' in event ? BARE_EVENT_BYTES + event.text.length : BARE_EVENT_BYTES;
 };
 
-/** What `relayStream` throws: the answer had begun, and broke off. */
+/** What a RelayedStream throws: the answer had begun, and broke off. */
 export class BrokeOff extends Error {
   readonly failure: Failure;
 
@@ -75,72 +77,131 @@ interface Relay {
 }
 
 /**
- * Hands on the rest of a stream that has begun. It ends normally only when the vendor said that it finished; a gap
- * longer than the idle timeout, a vendor's error or a cut throws, but behind that word: all that is missing then is
- * bookkeeping. Leaving it stops the vendor.
+ * Hands on a stream that has begun. It ends normally only when the vendor said that it finished; a gap longer than the
+ * idle timeout, a vendor's error or a cut throws, but behind that word: all that is missing then is bookkeeping. Leaving
+ * it stops the vendor.
  */
-export async function* relayStream(opened: OpenedStream, relay: Relay): AsyncGenerator<ChatEvent, void> {
-  const { flight, journal, timeoutsMs, callerSignal } = relay;
-  const { attempt } = flight;
-  const patience = new Patience<ChatEvent>(relay.system, callerSignal);
-  let over = false;
-  const note = (event: ChatEvent): void => {
-    // What comes after that is bookkeeping.
-    if (event.type === 'finish') attempt.finished = true;
-    else if (event.type === 'usage') attempt.usage = event.usage;
-    else attempt.heardCharacters += charactersOf(event);
+export class RelayedStream implements Packets {
+  readonly #relay: Relay;
+  readonly #rest: Packets | undefined;
+  readonly #patience: Patience<readonly ChatEvent[]>;
+  readonly #idleMs: number;
+  #held: readonly ChatEvent[];
+  /** When the last packet was handed on. */
+  #handedAtMs: number | undefined;
+  /** What was asked for last, when, and how long it may take. */
+  #asked: Promise<unknown> | undefined;
+  #askedAtMs = 0;
+  #mostMs = 0;
+  #isOver = false;
+
+  constructor({ held, rest }: OpenedStream, relay: Relay) {
+    this.#relay = relay;
+    this.#held = held;
+    this.#rest = rest;
+    this.#patience = new Patience(relay.system, relay.callerSignal);
+    // Once for the stream: a quantile is too dear for each packet.
+    this.#idleMs = idleFor(relay.pace, relay.timeoutsMs.idle);
+  }
+
+  // Neither this nor what it calls is an async function, which would take two promises more for each packet.
+  next(): Promise<IteratorResult<readonly ChatEvent[], void>> {
+    if (this.#isOver) return Promise.resolve(OVER);
+    const { flight, timeoutsMs, system } = this.#relay;
+    const { attempt } = flight;
+    const nowMs = system.nowMs();
+    if (this.#handedAtMs !== undefined) attempt.readMs += nowMs - this.#handedAtMs;
+    if (this.#held.length > 0) {
+      const held = this.#held;
+      this.#held = [];
+      this.#handedAtMs = nowMs;
+      for (const event of held) note(attempt, event);
+      return Promise.resolve({ done: false, value: held });
+    }
+    if (this.#rest === undefined) return Promise.resolve(this.#complete());
+    this.#askedAtMs = nowMs;
+    const leftMs = attempt.startedAtMs + timeoutsMs.total + attempt.readMs - nowMs;
+    this.#mostMs = Math.min(this.#idleMs, leftMs);
+    const asked = this.#patience.next(this.#rest, nowMs + this.#mostMs).then(this.#hear, this.#hearError);
+    this.#asked = asked;
+    return asked;
+  }
+
+  async return(): Promise<IteratorResult<readonly ChatEvent[], void>> {
+    // Whoever waits hears first how it went.
+    await this.#asked?.catch(() => {});
+    if (!this.#isOver) this.#leave();
+    return OVER;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  readonly #hear = (news: News<readonly ChatEvent[]>): IteratorResult<readonly ChatEvent[], void> => {
+    const { flight, journal, timeoutsMs, system } = this.#relay;
+    const { attempt } = flight;
+    if (news === 'left') throw this.#breakOff(LEFT);
+    if (news === 'late') {
+      if (attempt.finished) return this.#leave();
+      throw this.#breakOff(stalled(this.#mostMs < this.#idleMs ? timeoutsMs.total : this.#idleMs));
+    }
+    if (news.done) return this.#complete();
+    this.#handedAtMs = system.nowMs();
+    let gapMs = this.#handedAtMs - this.#askedAtMs;
+    for (const event of news.value) {
+      journal.paused(attempt, gapMs);
+      note(attempt, event);
+      gapMs = 0;
+    }
+    return news;
   };
-  const breakOff = (failure: Failure): BrokeOff => {
-    over = true;
-    journal.brokeOff(attempt, failure);
+
+  readonly #hearError = (error: unknown): typeof OVER => {
+    const { flight, callerSignal, explain } = this.#relay;
+    // After our own abort an SDK may say anything, or nothing: what counts is who aborted.
+    if (callerSignal?.aborted) throw this.#breakOff(LEFT);
+    if (flight.attempt.finished) return this.#leave();
+    throw this.#breakOff(explain(error));
+  };
+
+  #complete(): typeof OVER {
+    this.#close();
+    this.#relay.journal.completed(this.#relay.flight.attempt);
+    return OVER;
+  }
+
+  #breakOff(failure: Failure): BrokeOff {
+    const { flight, journal } = this.#relay;
+    journal.brokeOff(flight.attempt, failure);
     stopLater(flight.stop);
+    this.#close();
     return new BrokeOff(failure);
-  };
-  try {
-    // Once for the stream: a quantile is too dear for each event.
-    const idleMs = idleFor(relay.pace, timeoutsMs.idle);
-    const heldAtMs = relay.system.nowMs();
-    opened.held.forEach(note);
-    yield* opened.held;
-    attempt.readMs += relay.system.nowMs() - heldAtMs;
-    for (let done = opened.rest === undefined; !done; ) {
-      const askedAtMs = relay.system.nowMs();
-      const stallAtMs = askedAtMs + idleMs;
-      const untilMs = Math.min(stallAtMs, attempt.startedAtMs + timeoutsMs.total + attempt.readMs);
-      let next: Awaited<ReturnType<typeof patience.next>>;
-      try {
-        next = await patience.next(opened.rest as AsyncIterator<ChatEvent>, untilMs);
-      } catch (error) {
-        // After our own abort an SDK may say anything, or nothing: what counts is who aborted.
-        if (callerSignal?.aborted) throw breakOff(LEFT);
-        if (attempt.finished) return;
-        throw breakOff(relay.explain(error));
-      }
-      if (next === 'left') throw breakOff(LEFT);
-      if (next === 'late' && attempt.finished) return;
-      if (next === 'late') throw breakOff(stalled(untilMs === stallAtMs ? idleMs : timeoutsMs.total));
-      if (next.done) done = true;
-      else {
-        const gotAtMs = relay.system.nowMs();
-        journal.paused(attempt, gotAtMs - askedAtMs);
-        note(next.value);
-        yield next.value;
-        attempt.readMs += relay.system.nowMs() - gotAtMs;
-      }
-    }
-    over = true;
-    journal.completed(attempt);
-  } finally {
-    patience.end();
-    // The consumer broke off. Some SDKs leave the connection open when their iterator is left, so it is closed here.
-    if (!over) {
-      if (attempt.finished) journal.completed(attempt);
-      flight.stop();
-    }
-    // Its own clean-up, which nobody waits for: a pending event may hold it back.
-    opened.rest?.return?.()?.catch(() => {});
+  }
+
+  /** Some SDKs leave the connection open when their stream is left, so it is closed here. */
+  #leave(): typeof OVER {
+    const { flight, journal } = this.#relay;
+    this.#close();
+    if (flight.attempt.finished) journal.completed(flight.attempt);
+    flight.stop();
+    return OVER;
+  }
+
+  #close(): void {
+    this.#isOver = true;
+    this.#patience.end();
+    // Its own clean-up, which nobody waits for: a pending packet may hold it back.
+    this.#rest?.return().catch(() => {});
   }
 }
+
+const note = (attempt: Attempt, event: ChatEvent): void => {
+  // What comes after that is bookkeeping.
+  if (event.type === 'finish') attempt.finished = true;
+  else if (event.type === 'usage') attempt.usage = event.usage;
+  else attempt.heardCharacters += charactersOf(event);
+};
 
 /**
  * From an empty stack: the reason of an abort remembers who called, and Anthropic's SDK holds on to it for as long as the
