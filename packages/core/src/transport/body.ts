@@ -28,12 +28,8 @@ export class WireBody implements AsyncIterable<Chunk> {
   // ── from the socket ────────────────────────────────────────────────────────────────────────────────────────────────
 
   push(chunk: Chunk): void {
-    const reader = this.#reader;
-    if (reader !== undefined) {
-      this.#reader = undefined;
-      reader.resolve({ done: false, value: chunk });
-      return;
-    }
+    // What else came with it is pushed before anything else is done, and is read with it.
+    if (this.#reader !== undefined && this.#chunks.length === 0) void NOW.then(this.#wake);
     this.#chunks.push(chunk);
     this.#waitingBytes += chunk.length;
     // A slow reader slows the vendor down.
@@ -42,8 +38,7 @@ export class WireBody implements AsyncIterable<Chunk> {
 
   end(): void {
     this.#ended = true;
-    this.#reader?.resolve(DONE);
-    this.#reader = undefined;
+    this.#wake();
   }
 
   /** Comes after what was received before. */
@@ -51,24 +46,37 @@ export class WireBody implements AsyncIterable<Chunk> {
     if (this.#ended || this.#failed) return;
     this.#failed = true;
     this.#error = error;
-    this.#reader?.reject(error);
-    this.#reader = undefined;
+    this.#wake();
   }
+
+  readonly #wake = (): void => {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    this.#reader = undefined;
+    if (this.#chunks.length > 0) reader.resolve(this.#take());
+    else if (this.#failed) reader.reject(this.#error);
+    else reader.resolve(DONE);
+  };
 
   // ── to the reader ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** All that waits, in one piece. */
   read(): Promise<Read> {
-    const chunk = this.#chunks.shift();
-    if (chunk !== undefined) {
-      this.#waitingBytes -= chunk.length;
-      if (this.#controller.paused && this.#waitingBytes <= MOST_WAITING_BYTES / 2) this.#controller.resume();
-      return Promise.resolve({ done: false, value: chunk });
-    }
+    if (this.#chunks.length > 0) return Promise.resolve(this.#take());
     if (this.#failed) return Promise.reject(this.#error);
     if (this.#ended) return Promise.resolve(DONE);
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
     });
+  }
+
+  #take(): Read {
+    const [first] = this.#chunks;
+    const value = this.#chunks.length === 1 && first ? first : Buffer.concat(this.#chunks, this.#waitingBytes);
+    this.#chunks = [];
+    this.#waitingBytes = 0;
+    if (this.#controller.paused) this.#controller.resume();
+    return { done: false, value };
   }
 
   /** Closes the connection unless all is there. */
@@ -152,6 +160,9 @@ export class WireBody implements AsyncIterable<Chunk> {
     return this.stream.pipeThrough(to, options) as ReadableStream<T>;
   }
 }
+
+/** What is done then is done as soon as undici is through with what it has read; queueMicrotask of Node costs more. */
+const NOW = Promise.resolve();
 
 const DONE: Read = { done: true, value: undefined };
 const decoder = new TextDecoder();
