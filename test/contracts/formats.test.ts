@@ -6,6 +6,7 @@ import fc, { type Arbitrary } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import * as chatCompletions from '../../packages/http/src/formats/chat-completions.ts';
 import * as messages from '../../packages/http/src/formats/messages.ts';
+import { printedFrames } from '../../packages/http/src/formats/printed-frames.test-kit.ts';
 import * as responses from '../../packages/http/src/formats/responses.ts';
 
 // A body that is read into neutral words, and said again in the same format, says the same: nothing that two vendors have
@@ -378,7 +379,7 @@ describe('Messages', () => {
     fc.assert(
       fc.asyncProperty(anAnswer, fc.integer({ min: 1, max: 30 }), async (answer, length) => {
         const events = eventsOf(target, framesOf(answer, length));
-        const frames = await textOf(messages.printStream(events, { showsThinking: false }, SERVED));
+        const frames = await textOf(printedFrames(events, messages.printStream({ showsThinking: false }, SERVED)));
         expect(collated(frames)).toEqual(answer);
       }),
       runs,
@@ -538,7 +539,9 @@ describe('Chat Completions', () => {
           ...chatCompletions.parseChat({ messages: [{ role: 'user', content: 'hi' }] }),
           includeUsage: true,
         };
-        const printed = await textOf(chatCompletions.printStream(eventsOf(target, frames), call, SERVED));
+        const printed = await textOf(
+          printedFrames(eventsOf(target, frames), chatCompletions.printStream(call, SERVED)),
+        );
         expect(dataOf(printed).map((data) => ({ ...data, created: 0 }))).toEqual(chunks);
         expect(printed.endsWith('data: [DONE]\n\n')).toBe(true);
       }),
@@ -798,7 +801,9 @@ describe('Responses', () => {
   test('out, and in again: any stream, in pieces of any size', () =>
     fc.assert(
       fc.asyncProperty(anAnswer, fc.integer({ min: 1, max: 30 }), async (answer, length) => {
-        const frames = await textOf(responses.printStream(eventsOf(target, sentAs(answer, length)), call, SERVED));
+        const frames = await textOf(
+          printedFrames(eventsOf(target, sentAs(answer, length)), responses.printStream(call, SERVED)),
+        );
         const data = dataOf(frames);
         const whole = data.at(-1)?.response as Body;
         expect(unnamed(whole)).toEqual(answer);

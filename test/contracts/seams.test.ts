@@ -11,6 +11,7 @@ import type { Format } from '../../packages/http/src/format.ts';
 import { chatCompletions } from '../../packages/http/src/formats/chat-completions.ts';
 import { glide } from '../../packages/http/src/formats/glide.ts';
 import { messages } from '../../packages/http/src/formats/messages.ts';
+import { printedFrames } from '../../packages/http/src/formats/printed-frames.test-kit.ts';
 import { responses } from '../../packages/http/src/formats/responses.ts';
 
 // A stream in which another target takes over, as the vendors' own clients read it: what it goes on with is one answer,
@@ -287,7 +288,8 @@ const printed = async ({ format, body }: Contract, events: readonly (ChatEvent |
   let frames = '';
   try {
     const call = format.parse(body, new Headers());
-    for await (const bytes of call.printStream(streamOf(events), SERVED)) frames += decoder.decode(bytes);
+    for await (const bytes of printedFrames(streamOf(events), call.printStream(SERVED)))
+      frames += decoder.decode(bytes);
   } catch (error) {
     frames += decoder.decode(format.printErrorEvent(error));
   }

@@ -1,4 +1,5 @@
 import type { ChatAnswer, ChatEvent, ChatRequest, RouterError, Served } from '@switchyard/core';
+import type { StreamPrinter } from './print.ts';
 
 /**
  * A wire format that callers speak: one file, which reads requests and prints answers, streams and errors.
@@ -35,7 +36,7 @@ export interface FormatCall {
    * The frames of a stream. Bytes that came in this format go out as they came; events of others are printed, as is all
    * that comes after a seam.
    */
-  printStream(events: AsyncIterable<ChatEvent>, served: Served): AsyncGenerator<Uint8Array, void>;
+  printStream(served: Served): StreamPrinter;
   /** In place of the format's own, where it names the caller's request. */
   printErrorEvent?(error: unknown): Uint8Array;
 }

@@ -1,4 +1,12 @@
-import { type CallOptions, isRouterError, type Router, RouterError, type TargetSnapshot } from '@switchyard/core';
+import {
+  type CallOptions,
+  isRouterError,
+  packetsOf,
+  type Router,
+  RouterError,
+  type Served,
+  type TargetSnapshot,
+} from '@switchyard/core';
 import { BodyError, readJson } from './body.ts';
 import type { Format, FormatCall } from './format.ts';
 import { chatCompletions } from './formats/chat-completions.ts';
@@ -9,6 +17,7 @@ import { responses } from './formats/responses.ts';
 import { costComment, countHeaders, requestHeaders, servedHeaders } from './headers.ts';
 import { Heartbeat, KEEP_ALIVE, openedWithin, printLate } from './keep-alive.ts';
 import { answerModels, formatOfModels, type ModelsEndpoint, matchModels } from './models.ts';
+import { PrintedStream } from './print.ts';
 import { isObject, number, object, string } from './read.ts';
 
 export interface HandlerOptions {
@@ -276,11 +285,13 @@ const streamed = async (
     const { opened, keepAliveMs } = stream;
     // Nothing is sent before this: until a target has produced something to show, the status is still open.
     const served = await (keepAliveMs === undefined ? opened : openedWithin(opened, keepAliveMs));
-    const chunks = served === undefined ? printLate(stream, call) : call.printStream(stream, served);
-    if (keepAliveMs !== undefined) heartbeat = new Heartbeat(keepAliveMs);
     const printErrorEvent = call.printErrorEvent ?? format.printErrorEvent;
+    const print = (by: Served): PrintedStream =>
+      new PrintedStream(packetsOf(stream), call.printStream(by), printErrorEvent);
+    const chunks = served === undefined ? printLate(stream, print, printErrorEvent) : print(served);
+    if (keepAliveMs !== undefined) heartbeat = new Heartbeat(keepAliveMs);
     const closing = (): Uint8Array | undefined => stream.cost && costComment(stream.cost);
-    const body = bodyOf(chunks, { printErrorEvent, over, leave, heartbeat, closing });
+    const body = bodyOf(chunks, { over, leave, heartbeat, closing });
     const stop = (): void => {
       over();
       void end(chunks);
@@ -295,8 +306,10 @@ const streamed = async (
   }
 };
 
+/** What a caller gets, piece by piece. */
+type Chunks = PrintedStream | ReturnType<typeof printLate>;
+
 interface StreamEnds {
-  printErrorEvent(error: unknown): Uint8Array;
   /** It has ended. */
   over(): void;
   /** The caller has left. */
@@ -307,43 +320,35 @@ interface StreamEnds {
 }
 
 /** One chunk at a time, and only when it is asked for: a slow caller slows the vendor down, and no buffer grows. */
-const bodyOf = (
-  chunks: AsyncGenerator<Uint8Array, void>,
-  { printErrorEvent, over, leave, heartbeat, closing }: StreamEnds,
-): ReadableStream<Uint8Array> =>
+const bodyOf = (chunks: Chunks, { over, leave, heartbeat, closing }: StreamEnds): ReadableStream<Uint8Array> =>
   new ReadableStream(
     {
       start(controller) {
         // A caller who has not taken the last comment needs no other.
         heartbeat?.start(() => controller.desiredSize === 0 && controller.enqueue(KEEP_ALIVE));
       },
-      async pull(controller) {
-        try {
-          const { done, value } = await chunks.next();
+      pull: (controller) =>
+        chunks.next().then(({ done, value }) => {
           if (!done) {
             heartbeat?.sent();
-            return controller.enqueue(value);
+            controller.enqueue(value);
+            return;
           }
-        } catch (error) {
-          controller.enqueue(printErrorEvent(error));
-        }
-        over();
-        const last = closing();
-        if (last !== undefined) controller.enqueue(last);
-        controller.close();
-      },
+          over();
+          const last = closing();
+          if (last !== undefined) controller.enqueue(last);
+          controller.close();
+        }),
       cancel: leave,
     },
     { highWaterMark: 0 },
   );
 
-/**
- * Ends a stream whose caller has left. An answer hears of its signal only while somebody waits for its next event, and a
- * caller who does not read waits for none: without this the vendor would go on.
- */
-const end = async (chunks: AsyncGenerator<Uint8Array, void>): Promise<void> => {
+/** Ends a stream whose caller has left. */
+const end = async (chunks: Chunks): Promise<void> => {
   // A generator that nobody has begun to read knows of nothing yet that it could stop, so it has to begin.
-  await Promise.allSettled([chunks.next(), chunks.return()]);
+  if (!(chunks instanceof PrintedStream)) await chunks.next().catch(() => {});
+  await chunks.return().catch(() => {});
 };
 
 const STREAM_HEADERS = {

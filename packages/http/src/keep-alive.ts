@@ -1,6 +1,6 @@
 import type { ChatStream, Served } from '@switchyard/core';
-import type { FormatCall } from './format.ts';
 import { plain } from './headers.ts';
+import type { PrintedStream } from './print.ts';
 
 // Comments in an event stream, which clients skip and proxies count as life. A route asks for them with `keepAlive`.
 
@@ -54,9 +54,19 @@ export const openedWithin = (opened: Promise<Served>, ms: number): Promise<Serve
  * The frames of a stream that has to begin before any target has answered. What would have been in headers is said in a
  * comment once it is known.
  */
-export async function* printLate(stream: ChatStream, call: FormatCall): AsyncGenerator<Uint8Array, void> {
+export async function* printLate(
+  { opened }: ChatStream,
+  print: (served: Served) => PrintedStream,
+  printErrorEvent: (error: unknown) => Uint8Array,
+): AsyncGenerator<Uint8Array, void> {
   yield KEEP_ALIVE;
-  const served = await stream.opened;
+  let served: Served;
+  try {
+    served = await opened;
+  } catch (error) {
+    yield printErrorEvent(error);
+    return;
+  }
   yield comment(`switchyard target=${plain(served.target.id)} attempts=${served.attempts.length}`);
-  yield* call.printStream(stream, served);
+  yield* print(served);
 }

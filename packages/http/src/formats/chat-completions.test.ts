@@ -2,6 +2,7 @@ import { type ChatAnswer, type ChatEvent, type ChatRequest, RouterError, type Se
 import { describe, expect, test } from 'vitest';
 import { BodyError } from '../body.ts';
 import { type ChatCall, errorEvent, parseChat, printAnswer, printError, printStream } from './chat-completions.ts';
+import { printedFrames } from './printed-frames.test-kit.ts';
 
 const user = { role: 'user', content: 'hi' };
 
@@ -353,7 +354,7 @@ const framesOf = async (events: AsyncIterable<ChatEvent>, includeUsage = false):
   const call: ChatCall = { ...parseChat({ messages: [user], stream: true }), includeUsage };
   const decoder = new TextDecoder();
   const frames: unknown[] = [];
-  for await (const bytes of printStream(events, call, SERVED)) {
+  for await (const bytes of printedFrames(events, printStream(call, SERVED))) {
     const [, data] = /^data: (.*)\n\n$/.exec(decoder.decode(bytes)) ?? [];
     frames.push(data === '[DONE]' ? data : JSON.parse(data ?? ''));
   }
@@ -455,7 +456,10 @@ describe('a stream of another vendor', () => {
       { type: 'usage', usage: USAGE },
       { type: 'other', bytes: bytes('data: [DONE]\n\n') },
     );
-    for await (const each of printStream(events, { ...parseChat({ messages: [user] }), includeUsage: true }, SERVED)) {
+    for await (const each of printedFrames(
+      events,
+      printStream({ ...parseChat({ messages: [user] }), includeUsage: true }, SERVED),
+    )) {
       out.push(each);
     }
     expect(Buffer.concat(out).toString()).toBe(': hi\n\ndata: {}\r\n\r\ndata: [DONE]\n\n');
@@ -465,7 +469,8 @@ describe('a stream of another vendor', () => {
     const said = 'data: {"choices":[]}\n\n';
     const out: Uint8Array[] = [];
     const events = stream({ ...START, bytes: new TextEncoder().encode(said) }, { type: 'finish', reason: 'stop' });
-    for await (const each of printStream(events, parseChat({ messages: [user] }), SERVED)) out.push(each);
+    for await (const each of printedFrames(events, printStream(parseChat({ messages: [user] }), SERVED)))
+      out.push(each);
     expect(Buffer.concat(out).toString()).toBe(`${said}data: [DONE]\n\n`);
   });
 });
@@ -478,7 +483,8 @@ describe('a stream in which another target takes over', () => {
 
   const writtenOf = async (...events: ChatEvent[]): Promise<string> => {
     const out: Uint8Array[] = [];
-    for await (const each of printStream(stream(...events), parseChat({ messages: [user] }), SERVED)) out.push(each);
+    for await (const each of printedFrames(stream(...events), printStream(parseChat({ messages: [user] }), SERVED)))
+      out.push(each);
     return Buffer.concat(out).toString();
   };
   const frame = (fields: object): Uint8Array => new TextEncoder().encode(`data: ${JSON.stringify(fields)}\r\n\r\n`);

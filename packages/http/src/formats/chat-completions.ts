@@ -17,6 +17,7 @@ import {
 } from '@switchyard/core';
 import { BodyError } from '../body.ts';
 import { causesOf, type Format, type PrintedError, retryAfterSecondsOf } from '../format.ts';
+import type { StreamPrinter } from '../print.ts';
 import {
   array,
   type Body,
@@ -375,11 +376,7 @@ const DONE = encoder.encode('data: [DONE]\n\n');
  * The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed, as is
  * all that comes after a seam.
  */
-export async function* printStream(
-  events: AsyncIterable<ChatEvent>,
-  { includeUsage }: ChatCall,
-  { target, requestId }: Served,
-): AsyncGenerator<Uint8Array, void> {
+export const printStream = ({ includeUsage }: ChatCall, { target, requestId }: Served): StreamPrinter => {
   const calls = createCallCounter();
   /** While bytes are handed on: the frame that the vendor's stream began with. */
   let relayed: Uint8Array | undefined;
@@ -399,23 +396,14 @@ export async function* printStream(
       ...more,
     });
   };
-  for await (const event of events) {
-    if (event.bytes !== undefined) {
-      // Comments may come before it.
-      if (relayed === undefined || event.type === 'start') relayed = event.bytes;
-      last = event.bytes;
-      begun ||= event.type !== 'other';
-      yield event.bytes;
-    }
-    const index = event.type === 'tool-call' ? calls.indexOf(event.index) : 0;
+  function* printed(event: ChatEvent, index: number): Generator<Uint8Array, void> {
     if (event.type === 'seam') {
       if (relayed !== undefined) head = { ...head, ...headOf(relayed) };
       relayed = undefined;
       calls.takeOver();
       yield seamComment(event);
       if (event.mode === 'restart') yield chunk({}, null, resetField(event));
-    } else if (relayed !== undefined) continue;
-    else if (event.type === 'start') {
+    } else if (event.type === 'start') {
       head = { ...head, ...(event.id !== '' && { id: event.id }), ...(event.model !== '' && { model: event.model }) };
       if (!begun) yield chunk({});
     } else if (event.type === 'finish') yield chunk({}, FINISH_REASONS[event.reason]);
@@ -423,12 +411,27 @@ export async function* printStream(
     else if (event.type === 'tool-call') yield chunk(printDelta({ ...event, index }));
     else if (event.type !== 'other' && event.type !== 'unknown') yield chunk(printDelta(event));
   }
-  // Some servers that resemble OpenAI's leave it out, or lose it on its way, and clients wait for it.
-  if (relayed !== undefined && isDone(last)) return;
-  if (relayed === undefined && includeUsage && usage !== undefined)
-    yield encode({ ...head, choices: [], usage: printUsage(usage) });
-  yield DONE;
-}
+  return {
+    print(event) {
+      const index = event.type === 'tool-call' ? calls.indexOf(event.index) : 0;
+      if (event.bytes !== undefined) {
+        // Comments may come before it.
+        if (relayed === undefined || event.type === 'start') relayed = event.bytes;
+        last = event.bytes;
+        begun ||= event.type !== 'other';
+        return [event.bytes];
+      }
+      return relayed === undefined || event.type === 'seam' ? printed(event, index) : [];
+    },
+    *end() {
+      // Some servers that resemble OpenAI's leave it out, or lose it on its way, and clients wait for it.
+      if (relayed !== undefined && isDone(last)) return;
+      if (relayed === undefined && includeUsage && usage !== undefined)
+        yield encode({ ...head, choices: [], usage: printUsage(usage) });
+      yield DONE;
+    },
+  };
+};
 
 const decoder = new TextDecoder();
 const isDone = (frame: Uint8Array | undefined): boolean => /^data: ?\[DONE\]\s*$/m.test(decoder.decode(frame));
@@ -525,7 +528,7 @@ export const chatCompletions: Format = {
   path: 'chat/completions',
   parse(body) {
     const call = parseChat(body);
-    return { ...call, printAnswer, printStream: (events, served) => printStream(events, call, served) };
+    return { ...call, printAnswer, printStream: (served) => printStream(call, served) };
   },
   printError,
   printErrorEvent: errorEvent,

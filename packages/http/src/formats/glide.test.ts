@@ -2,6 +2,7 @@ import { type ChatAnswer, type ChatEvent, RouterError, type RouterErrorCode, typ
 import { describe, expect, test, vi } from 'vitest';
 import { BodyError } from '../body.ts';
 import { errorEvent, type GlideCall, glide, parseGlide, printAnswer, printError, printStream } from './glide.ts';
+import { printedFrames } from './printed-frames.test-kit.ts';
 
 const message = { role: 'user', content: 'Where was it played?' };
 const said = (text: string, role = 'user'): object => ({ role, content: [{ type: 'text', text }] });
@@ -273,7 +274,9 @@ async function* eventsOf(...events: (ChatEvent | Error)[]): AsyncGenerator<ChatE
 }
 
 const framesOf = async (events: AsyncIterable<ChatEvent>, call: GlideCall = NOBODY): Promise<unknown[]> => {
-  const frames = await Array.fromAsync(printStream(events, call, SERVED), (bytes) => new TextDecoder().decode(bytes));
+  const frames = await Array.fromAsync(printedFrames(events, printStream(call, SERVED)), (bytes) =>
+    new TextDecoder().decode(bytes),
+  );
   return frames.map((frame) => JSON.parse(/^data: (.*)\n\n$/.exec(frame)?.[1] ?? 'not one frame'));
 };
 
@@ -392,7 +395,7 @@ describe('a streamed answer', () => {
     const takesOver = { type: 'seam', from: 'a', to: 'b' } as const;
     const writtenOf = async (mode: 'continue' | 'restart'): Promise<string> => {
       const events = eventsOf(START, call, { ...takesOver, mode }, call, { type: 'finish', reason: 'stop' });
-      const frames = await Array.fromAsync(printStream(events, NOBODY, SERVED));
+      const frames = await Array.fromAsync(printedFrames(events, printStream(NOBODY, SERVED)));
       return Buffer.concat(frames).toString();
     };
     const chunksIn = (written: string) =>
@@ -413,7 +416,7 @@ describe('a streamed answer', () => {
       { type: 'text', text: 'Yes.' },
       { type: 'finish', reason: 'stop' },
     );
-    const frames = await Array.fromAsync(printStream(refused, NOBODY, SERVED));
+    const frames = await Array.fromAsync(printedFrames(refused, printStream(NOBODY, SERVED)));
     expect(chunksIn(Buffer.concat(frames).toString()).at(-1).chunk.finish_reason).toBe('complete');
   });
 

@@ -12,6 +12,7 @@ import {
 } from '@switchyard/core';
 import { BodyError } from '../body.ts';
 import { causesOf, type Format, type PrintedError, retryAfterSecondsOf } from '../format.ts';
+import type { StreamPrinter } from '../print.ts';
 import { array, type Body, boolean, isObject, isSet, object, optional, present, string, wrong } from '../read.ts';
 import { createCallCounter, resetField, seamComment } from '../seam.ts';
 import { parseChat } from './chat-completions.ts';
@@ -194,11 +195,7 @@ const encode = (data: Body): Uint8Array => encoder.encode(`data: ${JSON.stringif
  * The frames of a streamed answer, each a message as Glide sent it over its socket. The last one has the reason for which
  * the answer finished; a stream that breaks off ends with an error, which names the caller's request like the others.
  */
-export async function* printStream(
-  events: AsyncIterable<ChatEvent>,
-  { id, metadata }: GlideNames,
-  served: Served,
-): AsyncGenerator<Uint8Array, void> {
+export const printStream = ({ id, metadata }: GlideNames, served: Served): StreamPrinter => {
   let head = { id: '', model: '' };
   let end = NOT_ENDED;
   let usage: Usage | undefined;
@@ -228,8 +225,8 @@ export async function* printStream(
       },
       ...more,
     });
-  try {
-    for await (const event of events) {
+  return {
+    *print(event) {
       switch (event.type) {
         case 'start':
           head = event;
@@ -260,13 +257,14 @@ export async function* printStream(
           yield chunk({}, {}, resetField(event));
           break;
       }
-    }
-    // Only now: vendors tell their usage after the reason, and clients stop at the reason.
-    yield chunk({}, { finish_reason: printReason(end), token_usage: printUsage(usage) });
-  } catch (error) {
-    yield frame({ error: printStreamError(error) });
-  }
-}
+    },
+    *end() {
+      // Only now: vendors tell their usage after the reason, and clients stop at the reason.
+      yield chunk({}, { finish_reason: printReason(end), token_usage: printUsage(usage) });
+    },
+    broken: (error) => [frame({ error: printStreamError(error) })],
+  };
+};
 
 const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
 
@@ -349,7 +347,7 @@ export const glide: Format = {
       // A route is always named by the path.
       model: undefined,
       printAnswer: (answer) => printAnswer(answer, call),
-      printStream: (events, served) => printStream(events, call, served),
+      printStream: (served) => printStream(call, served),
       printErrorEvent: (error) => errorEvent(error, call),
     };
   },

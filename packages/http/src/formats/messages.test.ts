@@ -2,6 +2,7 @@ import { type ChatAnswer, type ChatEvent, type ChatRequest, RouterError, type Se
 import { describe, expect, test } from 'vitest';
 import { BodyError } from '../body.ts';
 import { errorEvent, parseMessages, printAnswer, printError, printStream } from './messages.ts';
+import { printedFrames } from './printed-frames.test-kit.ts';
 
 const user = { role: 'user', content: 'hi' };
 const text = (words: string) => ({ type: 'text', text: words }) as const;
@@ -476,7 +477,7 @@ interface Frame {
 const framesOf = async (events: AsyncIterable<ChatEvent>, showsThinking = false): Promise<Frame[]> => {
   const decoder = new TextDecoder();
   const frames: Frame[] = [];
-  for await (const bytes of printStream(events, { showsThinking }, SERVED)) {
+  for await (const bytes of printedFrames(events, printStream({ showsThinking }, SERVED))) {
     const [, event, data = ''] = /^event: (.*)\ndata: (.*)\n\n$/.exec(decoder.decode(bytes)) ?? [];
     const frame: Frame = JSON.parse(data);
     expect(frame.type).toBe(event);
@@ -647,7 +648,7 @@ describe('a stream of another vendor', () => {
       { ...FINISH, bytes: bytes('event: message_stop\ndata: {}\n\n') },
       { type: 'usage', usage: USAGE },
     );
-    for await (const each of printStream(events, { showsThinking: true }, SERVED)) out.push(each);
+    for await (const each of printedFrames(events, printStream({ showsThinking: true }, SERVED))) out.push(each);
     expect(Buffer.concat(out).toString()).toBe(
       ': hi\n\nevent: message_start\r\ndata: {}\r\n\r\nevent: content_block_start\ndata: {}\n\n' +
         'event: new\ndata: {}\n\nevent: message_stop\ndata: {}\n\n',
@@ -667,7 +668,8 @@ describe('a stream of another vendor', () => {
     ];
     if (stop !== undefined) events.push({ type: 'other', bytes: bytes(stop) });
     const out: Uint8Array[] = [];
-    for await (const each of printStream(stream(...events), { showsThinking: true }, SERVED)) out.push(each);
+    for await (const each of printedFrames(stream(...events), printStream({ showsThinking: true }, SERVED)))
+      out.push(each);
     expect(Buffer.concat(out).toString()).toBe(
       `: hi\n\n${said}${stop ?? 'event: message_stop\ndata: {"type":"message_stop"}\n\n'}`,
     );
@@ -692,7 +694,7 @@ describe('a stream in which another target takes over', () => {
   /** What is printed from the seam on, without its comment. */
   const behind = async (...events: ChatEvent[]): Promise<object[]> => {
     let written = '';
-    for await (const bytes of printStream(stream(...events), { showsThinking: true }, SERVED)) {
+    for await (const bytes of printedFrames(stream(...events), printStream({ showsThinking: true }, SERVED))) {
       written += new TextDecoder().decode(bytes);
     }
     const [, after = ''] = /^: switchyard .*\n\n([\s\S]*)$/m.exec(written) ?? [];

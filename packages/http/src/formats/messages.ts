@@ -18,6 +18,7 @@ import {
 } from '@switchyard/core';
 import { BodyError } from '../body.ts';
 import { causesOf, type Format, type FormatCall, type PrintedError, retryAfterSecondsOf } from '../format.ts';
+import type { StreamPrinter } from '../print.ts';
 import {
   array,
   type Body,
@@ -535,33 +536,33 @@ const PING = frame('ping');
  * The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed, as is
  * all that comes after a seam.
  */
-export async function* printStream(
-  events: AsyncIterable<ChatEvent>,
-  { showsThinking }: Pick<MessagesCall, 'showsThinking'>,
-  served: Served,
-): AsyncGenerator<Uint8Array, void> {
+export const printStream = ({ showsThinking }: Pick<MessagesCall, 'showsThinking'>, served: Served): StreamPrinter => {
   const print = createPrinter(showsThinking, served);
   /** While bytes are handed on: the last frame with content, and what came after it, which tells where a seam would be. */
   let relayed: Uint8Array[] | undefined;
-  for await (const event of events) {
-    if (event.bytes !== undefined) {
-      relayed ??= [];
-      if (SAID.has(event.type)) relayed.length = 0;
-      relayed.push(event.bytes);
-      yield event.bytes;
-    }
-    if (event.type === 'seam') {
-      if (relayed !== undefined) print.adopt(lastBlockOf(relayed));
-      relayed = undefined;
-      yield seamComment(event);
-    }
-    if (relayed === undefined) yield* print.event(event);
-    else print.note(event);
-  }
-  if (relayed === undefined) yield* print.end();
-  // A stream is whole once it has said why it finished, and clients wait for what it may have lost behind that.
-  else if (!isStop(relayed.at(-1))) yield frame('message_stop');
-}
+  return {
+    *print(event) {
+      if (event.bytes !== undefined) {
+        relayed ??= [];
+        if (SAID.has(event.type)) relayed.length = 0;
+        relayed.push(event.bytes);
+        yield event.bytes;
+      }
+      if (event.type === 'seam') {
+        if (relayed !== undefined) print.adopt(lastBlockOf(relayed));
+        relayed = undefined;
+        yield seamComment(event);
+      }
+      if (relayed === undefined) yield* print.event(event);
+      else print.note(event);
+    },
+    *end() {
+      if (relayed === undefined) yield* print.end();
+      // A stream is whole once it has said why it finished, and clients wait for what it may have lost behind that.
+      else if (!isStop(relayed.at(-1))) yield frame('message_stop');
+    },
+  };
+};
 
 const decoder = new TextDecoder();
 
@@ -843,7 +844,7 @@ export const messages: Format = {
       printAnswer: (answer) => printAnswer(answer, call),
       // Thoughts that the caller did not ask for are not shown; what passes through is.
       forwards: ({ type, bytes }) => type !== 'reasoning' || call.showsThinking || bytes !== undefined,
-      printStream: (events, served) => printStream(events, call, served),
+      printStream: (served) => printStream(call, served),
     };
   },
   printError,

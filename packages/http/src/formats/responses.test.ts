@@ -1,5 +1,6 @@
 import { type ChatAnswer, type ChatEvent, type ChatRequest, RouterError, type Served } from '@switchyard/core';
 import { describe, expect, test } from 'vitest';
+import { printedFrames } from './printed-frames.test-kit.ts';
 import { errorEvent, parseResponses, printAnswer, printStream, responses } from './responses.ts';
 
 const text = (words: string) => ({ type: 'text', text: words }) as const;
@@ -364,7 +365,8 @@ describe('an answer', () => {
 const framesOf = async (events: AsyncIterable<ChatEvent>, body: object = {}): Promise<string> => {
   const decoder = new TextDecoder();
   let frames = '';
-  for await (const chunk of printStream(events, parseResponses(bodyOf(body)), SERVED)) frames += decoder.decode(chunk);
+  for await (const chunk of printedFrames(events, printStream(parseResponses(bodyOf(body)), SERVED)))
+    frames += decoder.decode(chunk);
   return frames;
 };
 

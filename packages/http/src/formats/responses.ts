@@ -16,6 +16,7 @@ import {
   type UserPart,
 } from '@switchyard/core';
 import type { Format, FormatCall } from '../format.ts';
+import type { StreamPrinter } from '../print.ts';
 import {
   array,
   type Body,
@@ -588,15 +589,11 @@ const encode = (type: string, data: Body): Uint8Array =>
  * The frames of a streamed answer. Bytes that came in this format go out as they came; events of others are printed, as is
  * all that comes after a seam. An answer that breaks off ends in `error` and `response.failed`, as it does at OpenAI.
  */
-export async function* printStream(
-  events: AsyncIterable<ChatEvent>,
-  { echo }: Pick<ResponsesCall, 'echo'>,
-  served: Served,
-): AsyncGenerator<Uint8Array, void> {
+export const printStream = ({ echo }: Pick<ResponsesCall, 'echo'>, served: Served): StreamPrinter => {
   const print = createPrinter(echo, served);
   let relayed: RelayedResponse | undefined;
-  try {
-    for await (const event of events) {
+  return {
+    *print(event) {
       if (event.bytes !== undefined) {
         relayed ??= newRelayed();
         addRelayed(relayed, event, event.bytes);
@@ -608,12 +605,13 @@ export async function* printStream(
         yield seamComment(event);
       }
       if (relayed === undefined) yield* print.event(event);
-    }
-    if (relayed === undefined) yield* print.end();
-  } catch (error) {
-    yield* relayed === undefined ? print.broken(error) : brokenRelay(relayed, error);
-  }
-}
+    },
+    *end() {
+      if (relayed === undefined) yield* print.end();
+    },
+    broken: (error) => (relayed === undefined ? print.broken(error) : brokenRelay(relayed, error)),
+  };
+};
 
 type Frames = Generator<Uint8Array, void>;
 
@@ -877,7 +875,7 @@ export const responses: Format = {
     return {
       ...call,
       printAnswer: (answer) => printAnswer(answer, call),
-      printStream: (events, served) => printStream(events, call, served),
+      printStream: (served) => printStream(call, served),
     };
   },
   printError,
