@@ -1004,7 +1004,7 @@ describe.each(SDKS)('$name', ({ name, at }) => {
     await expect(reading).rejects.toThrow();
     await player.leaves();
     expect(events).toEqual(['start', 'text']);
-    expect(notListening).toHaveBeenCalledTimes(listening.mock.calls.length);
+    for (const [type, listener] of listening.mock.calls) expect(notListening).toHaveBeenCalledWith(type, listener);
   });
 
   test('a consumer that leaves early closes the connection', async () => {
@@ -1140,6 +1140,17 @@ describe('google-genai', () => {
     expect(await failedSend(provider)).toMatchObject({ kind: 'overloaded', status: 503 });
     expect((await failedStream(provider)).failure).toMatchObject({ kind: 'overloaded', status: 503 });
     expect(player.requests).toHaveLength(2);
+  });
+
+  test('an error in a stream that is not in a frame is understood', async () => {
+    const error = { code: 503, message: 'Overloaded.', status: 'UNAVAILABLE' };
+    const body = frame(candidate([{ text: 'x' }])) + JSON.stringify({ error }, null, 2);
+    const player = await playing(answer(body, 200, 'text/event-stream'));
+    const target = googleGenAI('m', { apiKey: 'k', httpOptions: { baseUrl: player.url } });
+    expect(await failedStream(target.connect('m', undefined))).toEqual({
+      events: ['start', 'text'],
+      failure: expect.objectContaining({ kind: 'overloaded', status: 503 }),
+    });
   });
 
   test('a comment in a stream is passed over', async () => {

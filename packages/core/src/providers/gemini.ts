@@ -17,8 +17,9 @@ import type {
 } from '../decide/request.ts';
 import type { ChatEvent, ChatResponse, FinishReason, Usage } from '../decide/response.ts';
 import type { ReadHeader } from '../decide/retry-after.ts';
-import type { Call, Gap } from '../provider.ts';
+import type { Gap } from '../provider.ts';
 import { brokenAnswer, extraGaps, failureFromVendor, isObject, ProviderFailure } from '../provider-kit.ts';
+import type { Broken } from '../sse.ts';
 import { type Body, callIdOf, countOf, describedSchema, textOf } from './body.ts';
 import { fitSchema, GEMINI } from './json-schema.ts';
 import { textsOf, withTextResults } from './tool-results.ts';
@@ -405,68 +406,56 @@ export const countedByGemini = (vendor: string, answer: unknown): number => {
   return totalTokens;
 };
 
-/**
- * Opens a stream and reads it to its end. Neither SDK closes the connection when its stream is left early, so `open`
- * gets a signal that is aborted when this stream ends, however it ends.
- */
-export async function* streamGemini(
-  vendor: string,
-  model: string,
-  call: Call,
-  open: (signal: AbortSignal) => Promise<AsyncIterable<unknown>>,
-): AsyncGenerator<ChatEvent, void> {
-  call.signal.throwIfAborted();
-  const connection = new AbortController();
-  const abort = (): void => connection.abort(call.signal.reason);
-  call.signal.addEventListener('abort', abort);
-  try {
-    yield* readEvents(vendor, model, await open(connection.signal), call.signal);
-  } finally {
-    call.signal.removeEventListener('abort', abort);
-    connection.abort();
-  }
+/** Reads the bodies of a stream in turn. */
+export interface ReplyReader {
+  /** The events of the next one. */
+  read(body: unknown): readonly ChatEvent[];
+  /**
+   * What is left to say at the end. A stream that is cut between two events ends like any other: it is whole only once it has
+   * said why it finished.
+   */
+  end(broken: Broken | undefined): readonly ChatEvent[];
 }
 
-/** Both SDKs end a stream normally when it is cut between two events: it is whole only once it has said why it finished. */
-async function* readEvents(
-  vendor: string,
-  model: string,
-  chunks: AsyncIterable<unknown>,
-  signal: AbortSignal,
-): AsyncGenerator<ChatEvent, void> {
+export const createReplyReader = (vendor: string, model: string, signal: AbortSignal): ReplyReader => {
   let started = false;
   let calls = 0;
   let finishReason: FinishReason | undefined;
   /** Older models give a reason with each piece: then the next one may be missing. */
   let wentOn = false;
   let usage: Usage | undefined;
-  try {
-    for await (const chunk of chunks) {
-      const body = checkedBody(vendor, chunk, 'an event that is no answer');
+  return {
+    read(said) {
+      const body = checkedBody(vendor, said, 'an event that is no answer');
       const reply = readReply(vendor, body);
+      const events: ChatEvent[] = [];
       if (!started) {
         started = true;
-        yield { type: 'start', id: idOf(body), model: textOf(body.modelVersion) ?? model };
+        events.push({ type: 'start', id: idOf(body), model: textOf(body.modelVersion) ?? model });
       }
       wentOn ||= finishReason !== undefined && reply.pieces.length > 0;
       for (const piece of reply.pieces) {
-        if (piece.type === 'tool-call') yield { type: 'tool-call', index: calls++, ...piece.call };
-        else yield piece;
+        if (piece.type === 'tool-call') events.push({ type: 'tool-call', index: calls++, ...piece.call });
+        else events.push(piece);
       }
       finishReason = reply.finishReason ?? finishReason;
       // Each is the total so far.
       usage = reply.usage ?? usage;
-    }
-  } catch (error) {
-    // What breaks behind its reason takes nothing from the answer.
-    if (finishReason === undefined || wentOn || signal.aborted) throw error;
-  }
-  if (finishReason === undefined) {
-    throw brokenAnswer(vendor, started ? 'a stream that stopped before its end' : 'a stream without an event');
-  }
-  yield { type: 'finish', reason: sharpen(finishReason, calls > 0) };
-  if (usage !== undefined) yield { type: 'usage', usage };
-}
+      return events;
+    },
+    end(broken) {
+      // What breaks behind its reason takes nothing from the answer.
+      if (broken !== undefined && (finishReason === undefined || wentOn || signal.aborted)) throw broken.error;
+      if (finishReason === undefined) {
+        throw brokenAnswer(vendor, started ? 'a stream that stopped before its end' : 'a stream without an event');
+      }
+      return [
+        { type: 'finish', reason: sharpen(finishReason, calls > 0) },
+        ...(usage === undefined ? [] : [{ type: 'usage', usage } as const]),
+      ];
+    },
+  };
+};
 
 /** The body of an answer; whatever has an error in it is none. */
 export const checkedBody = (vendor: string, answer: unknown, what: string): Body => {

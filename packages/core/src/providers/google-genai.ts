@@ -2,6 +2,7 @@ import {
   type ContentListUnion,
   type CountTokensParameters,
   type EmbedContentConfig,
+  type GenerateContentConfig,
   type GenerateContentParameters,
   GoogleGenAI,
   type GoogleGenAIOptions,
@@ -11,14 +12,15 @@ import { transport } from '#transport';
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest } from '../decide/request.ts';
 import type { Call, Provider, TargetSpec, Wire } from '../provider.ts';
-import { failureFromUnknown, isObject, splitOptions } from '../provider-kit.ts';
+import { brokenAnswer, failureFromUnknown, isObject, ProviderFailure, splitOptions } from '../provider-kit.ts';
 import type { TargetOptions } from '../target.ts';
+import { streamOfFrames } from './frames.ts';
 import {
   countedByGemini,
+  createReplyReader,
   failureFromGoogle,
   fromGemini,
   httpStatusOf,
-  streamGemini,
   toCounted,
   toGemini,
 } from './gemini.ts';
@@ -52,6 +54,7 @@ export const googleGenAI = (model: string, options: GoogleGenAITargetOptions = {
 };
 
 const VENDOR = 'google-genai';
+const decoder = new TextDecoder();
 
 const createClient = ({ vertexai, enterprise, apiKey, apiVersion, ...options }: ClientOptions): GoogleGenAI => {
   // Said outright, since GOOGLE_GENAI_USE_VERTEXAI in the environment would send a target somewhere else.
@@ -81,17 +84,30 @@ const keyFromEnvironment = (): string => {
 const ONE_ATTEMPT: HttpOptions = { retryOptions: { attempts: 1 }, timeout: 0 };
 
 const connect = (client: GoogleGenAI, model: string): Provider => {
-  const ask = (request: ChatRequest, signal: AbortSignal): GenerateContentParameters => {
+  const ask = (request: ChatRequest, how: GenerateContentConfig): GenerateContentParameters => {
     const { contents, generationConfig, ...rest } = toGemini(request, model).body;
     const config = {
       ...generationConfig,
       ...rest,
-      abortSignal: signal,
       // The SDK would ask again by itself for the rest of a long answer; requests are the engine's to count.
       automaticContinuation: false,
-      httpOptions: ONE_ATTEMPT,
+      ...how,
     };
     return { model, contents, config } as unknown as GenerateContentParameters;
+  };
+
+  // The SDK makes the request, and throws what is no 200. Its stream makes a Response of each event, which costs more than all
+  // the rest of the way, and so it is left alone: what it would read is read here.
+  const fetchStream = async (request: ChatRequest, signal: AbortSignal): Promise<Response> => {
+    let response: Response | undefined;
+    const keep: typeof fetch = async (input, init) => {
+      // The SDK would leave a listener at the signal.
+      response = await fetchOf(client)(input, { ...init, signal });
+      return response;
+    };
+    await client.models.generateContentStream(ask(request, { httpOptions: { ...ONE_ATTEMPT, fetch: keep } }));
+    if (response === undefined) throw brokenAnswer(VENDOR, 'nothing');
+    return response;
   };
 
   // The SDK lets the Gemini API count contents alone; the rest goes in a field that it does not know.
@@ -112,10 +128,23 @@ const connect = (client: GoogleGenAI, model: string): Provider => {
     account: accountOf(client),
     gaps: (request) => toGemini(request, model).gaps,
     async send(request, { signal }) {
-      return fromGemini(VENDOR, model, await client.models.generateContent(ask(request, signal)));
+      const asked = ask(request, { abortSignal: signal, httpOptions: ONE_ATTEMPT });
+      return fromGemini(VENDOR, model, await client.models.generateContent(asked));
     },
-    stream: (request, call) =>
-      streamGemini(VENDOR, model, call, (signal) => client.models.generateContentStream(ask(request, signal))),
+    stream(request, { signal }) {
+      const reader = createReplyReader(VENDOR, model, signal);
+      return streamOfFrames(VENDOR, () => fetchStream(request, signal), {
+        ...reader,
+        read: ({ data }) => (data ? reader.read(parse(data)) : []),
+        end(broken, left) {
+          // Google may say an error in the middle of a stream without a frame around it.
+          const error = errorIn(decoder.decode(left));
+          if (error !== undefined) throw new ProviderFailure(failureFromGoogle(VENDOR, error));
+          return reader.end(broken);
+        },
+        isLast: () => false,
+      });
+    },
     embeddings: geminiEmbeddings(VENDOR, model, mostTexts(client, model), ({ contents, ...config }, signal) =>
       client.models.embedContent({
         model,
@@ -131,11 +160,32 @@ const connect = (client: GoogleGenAI, model: string): Provider => {
 const mostTexts = ({ vertexai }: GoogleGenAI, model: string): number =>
   vertexai && /gemini|maas/.test(model) ? 1 : MOST_GEMINI_TEXTS;
 
-/** Where a client sends its requests, and as whom: protected in the SDK's types, and known to nobody else. */
+/** What is protected in the SDK's types, and known to nobody else. */
+interface ApiClient {
+  getBaseUrl(): string;
+  getApiKey(): string | undefined;
+  getBaseResourcePath(): string;
+  readonly clientOptions?: { readonly httpOptions?: HttpOptions };
+}
+
+const apiClientOf = (client: GoogleGenAI): ApiClient =>
+  (client as unknown as { readonly apiClient: ApiClient }).apiClient;
+
+/** A client's own. For one without, the SDK takes the built-in one without its time-outs; ours has none. */
+const fetchOf = (client: GoogleGenAI): typeof fetch =>
+  apiClientOf(client).clientOptions?.httpOptions?.fetch ?? transport ?? fetch;
+
+const parse = (data: string): unknown => {
+  try {
+    return JSON.parse(data);
+  } catch {
+    throw brokenAnswer(VENDOR, 'an event that is not JSON');
+  }
+};
+
+/** Where a client sends its requests, and as whom. */
 const accountOf = (client: GoogleGenAI): Provider['account'] => {
-  const { apiClient } = client as unknown as {
-    readonly apiClient: { getBaseUrl(): string; getApiKey(): string | undefined; getBaseResourcePath(): string };
-  };
+  const apiClient = apiClientOf(client);
   return {
     endpoint: apiClient.getBaseUrl().replace(/\/+$/, ''),
     credential: apiClient.getApiKey() ?? apiClient.getBaseResourcePath(),

@@ -8,13 +8,14 @@ import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest } from '../decide/request.ts';
 import type { Provider, TargetSpec, Wire } from '../provider.ts';
 import { failureFromUnknown, splitOptions } from '../provider-kit.ts';
+import type { Broken } from '../sse.ts';
 import type { TargetOptions } from '../target.ts';
 import {
   countedByGemini,
+  createReplyReader,
   failureFromGoogle,
   fromGemini,
   httpStatusOf,
-  streamGemini,
   toCounted,
   toGemini,
 } from './gemini.ts';
@@ -87,14 +88,30 @@ const connect = (options: GoogleClientOptions, model: string): Provider => {
       const { response } = await gemini.generateContent(bodyOf(request), { signal });
       return fromGemini(VENDOR, model, response);
     },
-    stream: (request, call) =>
-      streamGemini(VENDOR, model, call, async (signal) => {
-        const { stream, response } = await gemini.generateContentStream(bodyOf(request), { signal });
+    async *stream(request, { signal }) {
+      signal.throwIfAborted();
+      // The SDK does not close the connection when its stream is left early.
+      const connection = new AbortController();
+      const abort = (): void => connection.abort(signal.reason);
+      signal.addEventListener('abort', abort);
+      const reader = createReplyReader(VENDOR, model, signal);
+      try {
+        const { stream, response } = await gemini.generateContentStream(bodyOf(request), { signal: connection.signal });
         // The SDK also puts the whole answer together. Nobody waits for it, and when the stream breaks, a rejection that
         // nobody handles ends the process.
         response.catch(() => {});
-        return stream;
-      }),
+        let broken: Broken | undefined;
+        try {
+          for await (const body of stream) for (const event of reader.read(body)) yield event;
+        } catch (error) {
+          broken = { error };
+        }
+        for (const event of reader.end(broken)) yield event;
+      } finally {
+        signal.removeEventListener('abort', abort);
+        connection.abort();
+      }
+    },
     embeddings: geminiEmbeddings(VENDOR, model, MOST_GEMINI_TEXTS, ({ contents, ...config }, signal) => {
       signal.throwIfAborted();
       const requests = contents.map((content) => ({ content, ...config }));
