@@ -30,13 +30,13 @@ describe('the hot path, OpenAI in and out, over the SDK and our own transport', 
     expect(bytes).toBeLessThanOrEqual(74_000);
   });
 
-  test('a chunk of a stream takes 30 promises, no timer and 7.6 kB at most', () => {
+  test('a chunk of a stream takes 13 promises, no timer and 6.2 kB at most', () => {
     const { promises, timers, bytes } = measured.chunk;
     expect(promises).toBeGreaterThan(5);
-    expect(promises).toBeLessThanOrEqual(33);
+    expect(promises).toBeLessThanOrEqual(14);
     expect(timers).toBeLessThanOrEqual(0.05);
     expect(bytes).toBeGreaterThan(500);
-    expect(bytes).toBeLessThanOrEqual(8_400);
+    expect(bytes).toBeLessThanOrEqual(6_900);
   });
 
   test('somebody listened to the events meanwhile', () => {
