@@ -1,4 +1,4 @@
-import type { ChatAnswer, ChatEvent, ChatRequest, RouterError, Served } from '@switchyard/core';
+import type { ChatAnswer, ChatEvent, ChatRequest, RouterError, RouterErrorCode, Served } from '@switchyard/core';
 import type { StreamPrinter } from './print.ts';
 
 /**
@@ -47,6 +47,27 @@ export interface PrintedError {
   readonly retryAfterSeconds: number | undefined;
 }
 
+// biome-ignore format: reads as a table
+const STATUS: Readonly<Record<RouterErrorCode, number>> = {
+  'invalid-config':     500,
+  'invalid-request':    400,
+  'unknown-route':      404,
+  'unknown-answer':     404,
+  'no-capable-target':  400,
+  'request-refused':    400,
+  'all-targets-failed': 503,
+  // Not 429, which clients try again by themselves, as if it would pass in a moment.
+  'budget-spent':       402,
+  'deadline-exceeded':  504,
+  'answer-broke-off':   502,
+  aborted:              499,
+};
+
+/** The vendor's own, where an error tells what a vendor said of the request. */
+export const statusOf = ({ code, failure }: RouterError): number =>
+  // A second copy of the router, of another version, may have codes that this one does not know.
+  failure?.status ?? STATUS[code] ?? STATUS['invalid-config'];
+
 /** What became of each target, for the body of an error. It quotes neither keys nor prompts. */
 export const causesOf = ({ attempts, skipped }: RouterError): Record<string, unknown> => ({
   ...(attempts.length > 0 && {
@@ -67,3 +88,6 @@ export const retryAfterSecondsOf = ({ code, retryAfterMs }: RouterError): number
     ? // Whole seconds are all the header knows; rounded up, so that nobody comes back too early.
       Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000))
     : undefined;
+
+/** As OpenAI, and Glide, tell the time. */
+export const nowSeconds = (): number => Math.floor(Date.now() / 1_000);

@@ -16,7 +16,7 @@ import {
   type UserPart,
 } from '@switchyard/core';
 import { BodyError } from '../body.ts';
-import { causesOf, type Format, type PrintedError, retryAfterSecondsOf } from '../format.ts';
+import { causesOf, type Format, nowSeconds, type PrintedError, retryAfterSecondsOf, statusOf } from '../format.ts';
 import type { StreamPrinter } from '../print.ts';
 import {
   array,
@@ -177,7 +177,11 @@ const parseAssistant = (message: Body, path: string, extra: Body): Message => {
 };
 
 const parseTexts = (content: unknown, path: string, extra: Body): readonly TextPart[] =>
-  parseParts(content, path, extra).flatMap((part): TextPart[] => {
+  textsOf(parseParts(content, path, extra), extra);
+
+/** The texts of a turn in which vendors take nothing else; what else there is stays behind, by name. */
+export const textsOf = (parts: readonly UserPart[], extra: Body): readonly TextPart[] =>
+  parts.flatMap((part): TextPart[] => {
     if (part.type === 'text') return [part];
     if (isRefusal(part)) return [{ type: 'text', text: part.value.refusal }];
     extra[`${part.type === 'unknown' ? part.name : part.type} part outside a user message`] = true;
@@ -264,15 +268,15 @@ const parseTool = (tool: unknown, path: string, extra: Body): Tool[] => {
   const definition = object(described, at);
   keepRest(rest, [], 'tools[]', extra);
   keepRest(definition, ['name', 'description', 'parameters', 'strict'], 'tools[].function', extra);
-  return [
-    {
-      name: string(definition.name, `${at}.name`),
-      ...present('description', optional(definition, 'description', string, at)),
-      ...present('parameters', optional(definition, 'parameters', object, at)),
-      ...present('strict', optional(definition, 'strict', boolean, at)),
-    },
-  ];
+  return [parseFunction(definition, at)];
 };
+
+export const parseFunction = (definition: Body, path: string): Tool => ({
+  name: string(definition.name, `${path}.name`),
+  ...present('description', optional(definition, 'description', string, path)),
+  ...present('parameters', optional(definition, 'parameters', object, path)),
+  ...present('strict', optional(definition, 'strict', boolean, path)),
+});
 
 const parseToolChoice = (choice: unknown, path: string, extra: Body): ToolChoice | undefined => {
   if (choice === 'auto' || choice === 'none' || choice === 'required') return choice;
@@ -353,7 +357,7 @@ export const printAnswer = (answer: ChatAnswer): string => {
   });
 };
 
-const printToolCall = ({ id, name, arguments: args, extra }: ToolCall): Body => ({
+export const printToolCall = ({ id, name, arguments: args, extra }: ToolCall): Body => ({
   id,
   type: 'function',
   function: { name, arguments: args },
@@ -459,49 +463,50 @@ const printDelta = (event: ChatEvent & { type: 'text' | 'reasoning' | 'refusal' 
   }
 };
 
-const printToolPiece = ({ index, id, name, arguments: args, extra }: ChatEvent & { type: 'tool-call' }): Body => ({
+export const printToolPiece = ({
+  index,
+  id,
+  name,
+  arguments: args,
+  extra,
+}: ChatEvent & { type: 'tool-call' }): Body => ({
   index,
   ...(id !== undefined && { id, type: 'function' }),
   function: { ...(name !== undefined && { name }), arguments: args },
   ...(extra !== undefined && { extra_content: extra }),
 });
 
-const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
-
 // ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type PrintedChatError = PrintedError & { readonly body: { readonly error: Body } };
 
 // biome-ignore format: reads as a table
-const STATUS: Readonly<Record<RouterErrorCode, { readonly status: number; readonly type: string }>> = {
-  'invalid-config':     { status: 500, type: 'server_error' },
-  'invalid-request':    { status: 400, type: 'invalid_request_error' },
-  'unknown-route':      { status: 404, type: 'invalid_request_error' },
-  'unknown-answer':     { status: 404, type: 'invalid_request_error' },
-  'no-capable-target':  { status: 400, type: 'invalid_request_error' },
-  'request-refused':    { status: 400, type: 'invalid_request_error' },
-  'all-targets-failed': { status: 503, type: 'upstream_error' },
-  // Not 429, which clients try again by themselves, as if it would pass in a moment.
-  'budget-spent':       { status: 402, type: 'insufficient_quota' },
-  'deadline-exceeded':  { status: 504, type: 'upstream_error' },
-  'answer-broke-off':   { status: 502, type: 'upstream_error' },
-  aborted:              { status: 499, type: 'upstream_error' },
+const TYPES: Readonly<Record<RouterErrorCode, string>> = {
+  'invalid-config':     'server_error',
+  'invalid-request':    'invalid_request_error',
+  'unknown-route':      'invalid_request_error',
+  'unknown-answer':     'invalid_request_error',
+  'no-capable-target':  'invalid_request_error',
+  'request-refused':    'invalid_request_error',
+  'all-targets-failed': 'upstream_error',
+  'budget-spent':       'insufficient_quota',
+  'deadline-exceeded':  'upstream_error',
+  'answer-broke-off':   'upstream_error',
+  aborted:              'upstream_error',
 };
 
 /** Any error as OpenAI's error body: what a vendor said of the caller's own request, or what became of each target. */
 export const printError = (error: unknown): PrintedChatError => {
   if (error instanceof BodyError) return ownError(error.status, error.message);
   if (!isRouterError(error)) return ownError(500, 'Switchyard failed.');
-  // A second copy of the router, of another version, may have codes that this one does not know.
-  const { status, type } = STATUS[error.code] ?? STATUS['invalid-config'];
   const { requestId, failure } = error;
   const said = failure?.vendorError;
   return {
-    status: failure?.status ?? status,
+    status: statusOf(error),
     body: {
       error: {
         message: said?.message ?? error.message,
-        type: said?.type ?? type,
+        type: said?.type ?? TYPES[error.code] ?? TYPES['invalid-config'],
         param: said?.param ?? null,
         code: said === undefined ? String(error.code).replaceAll('-', '_') : (said.code ?? null),
         ...(requestId !== undefined && { request_id: requestId }),

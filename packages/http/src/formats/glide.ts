@@ -7,15 +7,14 @@ import {
   RouterError,
   type RouterErrorCode,
   type Served,
-  type ToolCall,
   type Usage,
 } from '@switchyard/core';
 import { BodyError } from '../body.ts';
-import { causesOf, type Format, type PrintedError, retryAfterSecondsOf } from '../format.ts';
+import { causesOf, type Format, nowSeconds, type PrintedError, retryAfterSecondsOf, statusOf } from '../format.ts';
 import type { StreamPrinter } from '../print.ts';
 import { array, type Body, boolean, isObject, isSet, object, optional, present, string, wrong } from '../read.ts';
 import { createCallCounter, resetField, seamComment } from '../seam.ts';
-import { parseChat } from './chat-completions.ts';
+import { parseChat, printToolCall, printToolPiece } from './chat-completions.ts';
 
 // Glide's unified chat (0.1), as callers speak it. What Glide streamed over a WebSocket comes as an event stream here, in
 // answer to the same request.
@@ -165,20 +164,6 @@ const printModel = ({ target }: Served, model: string): Body => ({
 
 const printResponseId = (id: string): Body => (id === '' ? {} : { response_id: id });
 
-const printToolCall = ({ id, name, arguments: args, extra }: ToolCall): Body => ({
-  id,
-  type: 'function',
-  function: { name, arguments: args },
-  ...present('extra_content', extra),
-});
-
-const printToolPiece = ({ index, id, name, arguments: args, extra }: ChatEvent & { type: 'tool-call' }): Body => ({
-  index,
-  ...(id !== undefined && { id, type: 'function' }),
-  function: { ...present('name', name), arguments: args },
-  ...present('extra_content', extra),
-});
-
 /** Clients read the counts unasked, also where a vendor has told none. */
 const printUsage = ({ inputTokens, outputTokens }: Pick<Usage, 'inputTokens' | 'outputTokens'> = NO_USAGE): Body => ({
   prompt_tokens: inputTokens,
@@ -266,26 +251,24 @@ export const printStream = ({ id, metadata }: GlideNames, served: Served): Strea
   };
 };
 
-const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
-
 // ── errors ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 type PrintedGlideError = PrintedError & { readonly body: { readonly name: string; readonly message: string } };
 
 // Glide had no words for a budget, or for a request that was refused, or that the caller gave up; the other names are Glide's own.
 // biome-ignore format: reads as a table
-const ERRORS: Readonly<Record<RouterErrorCode, { readonly status: number; readonly name: string }>> = {
-  'invalid-config':     { status: 500, name: 'unknown_error' },
-  'invalid-request':    { status: 400, name: 'payload_parse_error' },
-  'unknown-route':      { status: 404, name: 'router_not_found' },
-  'unknown-answer':     { status: 404, name: 'payload_parse_error' },
-  'no-capable-target':  { status: 400, name: 'no_model_configured' },
-  'request-refused':    { status: 400, name: 'request_refused' },
-  'all-targets-failed': { status: 503, name: 'all_models_unavailable' },
-  'budget-spent':       { status: 402, name: 'budget_spent' },
-  'deadline-exceeded':  { status: 504, name: 'all_models_unavailable' },
-  'answer-broke-off':   { status: 502, name: 'model_unavailable' },
-  aborted:              { status: 499, name: 'request_aborted' },
+const NAMES: Readonly<Record<RouterErrorCode, string>> = {
+  'invalid-config':     'unknown_error',
+  'invalid-request':    'payload_parse_error',
+  'unknown-route':      'router_not_found',
+  'unknown-answer':     'payload_parse_error',
+  'no-capable-target':  'no_model_configured',
+  'request-refused':    'request_refused',
+  'all-targets-failed': 'all_models_unavailable',
+  'budget-spent':       'budget_spent',
+  'deadline-exceeded':  'all_models_unavailable',
+  'answer-broke-off':   'model_unavailable',
+  aborted:              'request_aborted',
 };
 
 // biome-ignore format: reads as a table
@@ -301,13 +284,11 @@ const BODY_ERRORS: Readonly<Record<BodyError['status'], string>> = {
 export const printError = (error: unknown): PrintedGlideError => {
   if (error instanceof BodyError) return ownError(error.status, BODY_ERRORS[error.status], error.message);
   if (!isRouterError(error)) return ownError(500, 'unknown_error', 'Switchyard failed.');
-  // A second copy of the router, of another version, may have codes that this one does not know.
-  const { status, name } = ERRORS[error.code] ?? ERRORS['invalid-config'];
   const { requestId, failure } = error;
   return {
-    status: failure?.status ?? status,
+    status: statusOf(error),
     body: {
-      name,
+      name: NAMES[error.code] ?? NAMES['invalid-config'],
       // An override that meets no target is found out by the router, which knows it by its neutral name.
       message: failure?.vendorError?.message ?? error.message.replace(/^overrides\./, 'override_params.'),
       ...present('request_id', requestId),

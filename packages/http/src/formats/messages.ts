@@ -6,7 +6,6 @@ import {
   isRouterError,
   type Message,
   type OutputFormat,
-  type RouterErrorCode,
   type Served,
   type SystemMessage,
   type TextPart,
@@ -17,7 +16,7 @@ import {
   type UserPart,
 } from '@switchyard/core';
 import { BodyError } from '../body.ts';
-import { causesOf, type Format, type FormatCall, type PrintedError, retryAfterSecondsOf } from '../format.ts';
+import { causesOf, type Format, type FormatCall, type PrintedError, retryAfterSecondsOf, statusOf } from '../format.ts';
 import type { StreamPrinter } from '../print.ts';
 import {
   array,
@@ -34,6 +33,7 @@ import {
   wrongly,
 } from '../read.ts';
 import { dataOf, resetField, type Seam, seamComment } from '../seam.ts';
+import { isMark, keptIn, MARK, markFor, withKept } from './mark.ts';
 
 // Anthropic Messages, as callers speak it: parse the request, print the answer, the stream and the errors.
 
@@ -206,11 +206,7 @@ const parseAssistant = (content: unknown, path: string, extra: Body): readonly M
     }
   }
   if (said.length === 0 && calls.length === 0) return [];
-  const toolCalls = calls.map((call): ToolCall => {
-    const extra = Object.hasOwn(kept, call.id) ? kept[call.id] : undefined;
-    return isObject(extra) ? { ...call, extra } : call;
-  });
-  return [{ role: 'assistant', content: said, ...(toolCalls.length > 0 && { toolCalls }) }];
+  return [{ role: 'assistant', content: said, ...(calls.length > 0 && { toolCalls: withKept(calls, kept) }) }];
 };
 
 type Block = Body & { readonly type: string };
@@ -395,30 +391,10 @@ const parseStop = (stop: unknown, path: string): readonly string[] | undefined =
 
 // ── thoughts of ours ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-// Clients return thinking blocks unchanged, with their signatures, by which Anthropic knows its own: it refuses any other.
-// So those in which thoughts of other vendors are shown are signed by us, and taken out when they come back. They also
-// carry what other vendors want back with a tool call.
-
-const SIGNATURE = 'switchyard';
-
-const signatureFor = ({ id, extra }: Pick<ToolCall, 'id' | 'extra'>): string =>
-  `${SIGNATURE}.${Buffer.from(JSON.stringify({ [id]: extra })).toString('base64url')}`;
+// A mark stands where Anthropic has its signature.
 
 const isOurs = (block: unknown): block is Body & { readonly signature: string } =>
-  isObject(block) &&
-  block.type === 'thinking' &&
-  typeof block.signature === 'string' &&
-  (block.signature === SIGNATURE || block.signature.startsWith(`${SIGNATURE}.`));
-
-/** What a signature carries, by the id of its call. It comes from a caller, who may have written anything. */
-const keptIn = (signature: string): Body => {
-  try {
-    const kept: unknown = JSON.parse(Buffer.from(signature.slice(SIGNATURE.length + 1), 'base64url').toString());
-    return isObject(kept) ? kept : {};
-  } catch {
-    return {};
-  }
-};
+  isObject(block) && block.type === 'thinking' && isMark(block.signature);
 
 const withoutOurs = (body: Body, messages: readonly unknown[]): Body => {
   if (!messages.some((message) => contentOf(message).some(isOurs))) return body;
@@ -453,10 +429,10 @@ export const printAnswer = (answer: ChatAnswer, { showsThinking }: Pick<Messages
   return JSON.stringify({
     ...printHead(answer.id || served.requestId, answer.model || served.target.model),
     content: [
-      ...(showsThinking && reasoning !== '' ? [printThinking(reasoning, SIGNATURE)] : []),
+      ...(showsThinking && reasoning !== '' ? [printThinking(reasoning, MARK)] : []),
       ...[text, refusal].flatMap((said) => (said === '' ? [] : [printText(said)])),
       ...toolCalls.flatMap((call) => [
-        ...(call.extra === undefined ? [] : [printThinking('', signatureFor(call))]),
+        ...(call.extra === undefined ? [] : [printThinking('', markFor(call))]),
         { type: 'tool_use', id: call.id, name: call.name, input: printInput(call.arguments) },
       ]),
     ],
@@ -591,7 +567,7 @@ const lastBlockOf = (frames: readonly Uint8Array[]): LastBlock | undefined => {
       block: {
         type: BLOCK_OF[String(kind)] ?? 'tool_use',
         index,
-        signature: kind === 'signature_delta' ? '' : SIGNATURE,
+        signature: kind === 'signature_delta' ? '' : MARK,
       },
     };
   }
@@ -659,7 +635,7 @@ const createPrinter = (showsThinking: boolean, { target, requestId }: Served): P
     yield frame('content_block_stop', { index });
   }
 
-  function* open(type: OpenBlock['type'], content_block: Body, signature = SIGNATURE): Frames {
+  function* open(type: OpenBlock['type'], content_block: Body, signature = MARK): Frames {
     yield* begin();
     yield* close();
     const index = blocks++;
@@ -678,7 +654,7 @@ const createPrinter = (showsThinking: boolean, { target, requestId }: Served): P
     let known = calls.get(index);
     // Some servers give all their calls one index.
     if (known === undefined || (known.id && id && name && id !== known.id)) {
-      if (extra !== undefined) yield* open('thinking', printThinking('', ''), signatureFor({ id: id ?? '', extra }));
+      if (extra !== undefined) yield* open('thinking', printThinking('', ''), markFor({ id: id ?? '', extra }));
       known = { block: blocks, id };
       calls.set(index, known);
       yield* open('tool_use', { type: 'tool_use', id: id ?? '', name: name ?? '', input: {} });
@@ -763,21 +739,6 @@ type PrintedMessagesError = PrintedError & {
 };
 
 // biome-ignore format: reads as a table
-const STATUS: Readonly<Record<RouterErrorCode, number>> = {
-  'invalid-config':     500,
-  'invalid-request':    400,
-  'unknown-route':      404,
-  'unknown-answer':     404,
-  'no-capable-target':  400,
-  'request-refused':    400,
-  'all-targets-failed': 503,
-  'budget-spent':       402,
-  'deadline-exceeded':  504,
-  'answer-broke-off':   502,
-  aborted:              499,
-};
-
-// biome-ignore format: reads as a table
 const TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   402: 'billing_error',
@@ -803,8 +764,7 @@ export const printError = (error: unknown): PrintedMessagesError => {
   if (!isRouterError(error)) return ownError(500, 'Switchyard failed.');
   const { requestId = null, failure } = error;
   const said = failure?.vendorError;
-  // A second copy of the router, of another version, may have codes that this one does not know.
-  const status = failure?.status ?? STATUS[error.code] ?? STATUS['invalid-config'];
+  const status = statusOf(error);
   const code = said === undefined ? String(error.code).replaceAll('-', '_') : said.code;
   const details = { ...present('error_code', code), ...present('param', said?.param) };
   return {

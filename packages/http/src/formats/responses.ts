@@ -15,7 +15,7 @@ import {
   type Usage,
   type UserPart,
 } from '@switchyard/core';
-import type { Format, FormatCall } from '../format.ts';
+import { type Format, type FormatCall, nowSeconds } from '../format.ts';
 import type { StreamPrinter } from '../print.ts';
 import {
   array,
@@ -32,7 +32,8 @@ import {
   wrongly,
 } from '../read.ts';
 import { dataOf, resetField, type Seam, seamComment } from '../seam.ts';
-import { printError } from './chat-completions.ts';
+import { parseFunction, printError, textsOf } from './chat-completions.ts';
+import { isMark, keptIn, MARK, markFor, withKept } from './mark.ts';
 import {
   addRelayed,
   newRelayed,
@@ -213,13 +214,11 @@ const parseInput = (input: unknown, extra: Body): readonly Message[] => {
   return read.length > 0 ? read : [{ role: 'user', content: [] }];
 };
 
-const assistantOf = ({ content, calls }: Turn, kept: Body): AssistantMessage => {
-  const toolCalls = calls.map((call): ToolCall => {
-    const extra = Object.hasOwn(kept, call.id) ? kept[call.id] : undefined;
-    return isObject(extra) ? { ...call, extra } : call;
-  });
-  return { role: 'assistant', content, ...(toolCalls.length > 0 && { toolCalls }) };
-};
+const assistantOf = ({ content, calls }: Turn, kept: Body): AssistantMessage => ({
+  role: 'assistant',
+  content,
+  ...(calls.length > 0 && { toolCalls: withKept(calls, kept) }),
+});
 
 const parseMessage = (item: Body, path: string, extra: Body): Exclude<Message, AssistantMessage> => {
   const at = `${path}.content`;
@@ -248,11 +247,7 @@ const parseCall = (item: Body, path: string, extra: Body): ToolCall => {
 };
 
 const parseTexts = (content: unknown, path: string, extra: Body): readonly TextPart[] =>
-  parseParts(content, path, extra).flatMap((part): TextPart[] => {
-    if (part.type === 'text') return [part];
-    extra[`${part.type === 'unknown' ? part.name : part.type} part outside a user message`] = true;
-    return [];
-  });
+  textsOf(parseParts(content, path, extra), extra);
 
 const parseParts = (content: unknown, path: string, extra: Body): readonly UserPart[] => {
   if (typeof content === 'string') return [{ type: 'text', text: content }];
@@ -307,14 +302,7 @@ const parseTool = (tool: unknown, path: string, extra: Body): Tool[] => {
     return [];
   }
   keepRest(definition, ['type', 'name', 'description', 'parameters', 'strict'], 'tool', extra);
-  return [
-    {
-      name: string(definition.name, `${path}.name`),
-      ...present('description', optional(definition, 'description', string, path)),
-      ...present('parameters', optional(definition, 'parameters', object, path)),
-      ...present('strict', optional(definition, 'strict', boolean, path)),
-    },
-  ];
+  return [parseFunction(definition, path)];
 };
 
 const parseToolChoice = (
@@ -373,34 +361,15 @@ const echoOf = (body: Body): Body => ({
 
 // ── items of ours ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-// Clients return the items of an answer as they came, and OpenAI knows its own by their names and by what is encrypted in
-// them: it refuses any other. So those that are made here have names of ours, and are given back without them; thoughts
-// of other vendors are taken out. They also carry what other vendors want back with a tool call.
-
-const MARK = 'switchyard';
+// OpenAI knows its own items by their names, too. Those that are made here have names of ours, and are given back without
+// them. A mark stands in the place of what is encrypted.
 
 const OUR_ID = /^(msg|rs|fc)_switchyard_/;
 
 type Thought = Body & { readonly encrypted_content: string };
 
-const markFor = ({ id, extra }: Pick<ToolCall, 'id' | 'extra'>): string =>
-  extra === undefined ? MARK : `${MARK}.${Buffer.from(JSON.stringify({ [id]: extra })).toString('base64url')}`;
-
 const isOurs = (item: unknown): item is Thought =>
-  isObject(item) &&
-  item.type === 'reasoning' &&
-  typeof item.encrypted_content === 'string' &&
-  (item.encrypted_content === MARK || item.encrypted_content.startsWith(`${MARK}.`));
-
-/** What a thought of ours carries, by the id of its call. It comes from a caller, who may have written anything. */
-const keptIn = (mark: string): Body => {
-  try {
-    const kept: unknown = JSON.parse(Buffer.from(mark.slice(MARK.length + 1), 'base64url').toString());
-    return isObject(kept) ? kept : {};
-  } catch {
-    return {};
-  }
-};
+  isObject(item) && item.type === 'reasoning' && isMark(item.encrypted_content);
 
 const hasOurName = (item: unknown): item is Body & { readonly id: string } =>
   isObject(item) && typeof item.id === 'string' && OUR_ID.test(item.id);
@@ -577,8 +546,6 @@ const printUsage = (usage: Usage | undefined): Body | null =>
         output_tokens_details: { reasoning_tokens: usage.reasoningTokens },
         total_tokens: usage.inputTokens + usage.outputTokens,
       };
-
-const nowSeconds = (): number => Math.floor(Date.now() / 1_000);
 
 const encoder = new TextEncoder();
 
