@@ -93,9 +93,62 @@ describe('a wrong field is named by its path (P1, N7)', () => {
       pool({ maxRetries: 2 }),
       "routes.chat.pool[0].maxRetries: retries and time-outs are the router's",
     ],
+    ['two unknown keys', pool({ wieght: 2, nam: 'x' }), 'routes.chat.pool[0].nam: unknown key'],
+    ['a number that is a text', pool({ weight: '2' }), 'weight: expected a number from 0, and got a text'],
+    ['a number that is none', pool({ weight: Number.NaN }), 'weight: expected a number from 0, and got NaN'],
+    ['half a token', pool({ contextWindow: 0.5 }), 'contextWindow: expected a whole number from 1, and got 0.5'],
+    ['a word that is none of a few', pool({ unsupported: 'skpi' }), 'expected one of skip, drop, and got "skpi"'],
+    ['a price of nothing', pool({ price: {} }), 'price.inputUsdPerMTok: expected US dollars for a million tokens'],
+    ['a text for a switch', pool({ enabled: 'no' }), 'enabled: expected true or false, and got a text'],
+    ['null', pool({ timeouts: null }), 'timeouts: expected an object, and got null'],
+    [
+      'a tool’s field',
+      pool({ params: { tools: [{ name: 'a' }, { name: 1 }] } }),
+      'params.tools[1].name: expected a text, and got 1',
+    ],
+    [
+      'a tool choice',
+      pool({ params: { toolChoice: 'any' } }),
+      'toolChoice: expected one of auto, none, required, or {',
+    ],
+    [
+      'a tool choice by another name',
+      pool({ params: { toolChoice: { name: 'f' } } }),
+      "toolChoice: expected one of auto, none, required, or { tool: 'its name' }, and got an object",
+    ],
+    ['a text for an output', pool({ params: { output: 'json' } }), 'output: expected an object, and got a text'],
+    ['a whole number that is none', pool({ params: { seed: '1' } }), 'seed: expected a whole number, and got a text'],
+    ['more than all', pool({ params: { topP: 2 } }), 'topP: expected a number from 0 to 1, and got 2'],
+    ['nothing in a name', pool({ quotaGroup: '' }), 'quotaGroup: expected a text that is not empty, and got ""'],
+    ['an output of no kind', pool({ params: { output: { type: 'xml' } } }), 'output.type: expected one of text, json'],
+    [
+      'an output’s field',
+      pool({ params: { output: { type: 'json-schema', name: 'x' } } }),
+      'output.schema: expected an object, and got nothing',
+    ],
+    [
+      'rests in the wrong order',
+      { routes: { chat: { retry: { minDelay: '3s' }, pool: [openai('m', key)] } } },
+      'routes.chat.retry.minDelay: expected no more than maxDelay',
+    ],
+    [
+      'a budget for too short a time',
+      { routes: { chat: { budget: { usd: 1, per: '10s' }, pool: [openai('m', key)] } } },
+      `routes.chat.budget.per: expected a minute at least, such as '1h', '1d' or '30d', and got "10s"`,
+    ],
     ['an unknown setting', pool({ params: { temprature: 0 } }), 'routes.chat.pool[0].params.temprature: unknown key'],
   ])('%s', (_, config, expected) => {
     expect(problemsOf(config)).toContain(expected);
+  });
+
+  test.each([undefined, null, 3, 'x', []])('%j is no config', (config) => {
+    expect(problemsOf(config)).toContain('config: expected an object, and got ');
+  });
+
+  test('a text in the place of something else may be a key, and is not quoted', () => {
+    for (const options of [{ weight: 'sk-1' }, { reasoning: 'sk-1' }, { price: 'sk-1' }, { supports: 'sk-1' }]) {
+      expect(problemsOf(pool(options))).toMatch(/and got a text$/);
+    }
   });
 
   test('two targets of one id', () => {

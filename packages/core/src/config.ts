@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { type Duration, durationMs } from './decide/duration.ts';
 import { type Group, grouped } from './decide/groups.ts';
 import type { BreakerSettings } from './decide/health/breaker.ts';
@@ -241,241 +241,283 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const DAY = 24 * 60 * MINUTE;
 
-const duration = z.union([z.number(), z.string()]).transform((value, context): number => {
-  const ms = durationMs(value);
-  if (ms !== undefined) return ms;
-  context.addIssue(
-    `expected a duration above 0 such as '10s', '250ms' or milliseconds, and got ${JSON.stringify(value)}`,
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+// zod/mini brings no texts for what is wrong. These say what was expected, and what stands there.
+
+/** A text is repeated where a text was expected: anywhere else it may be a key that went astray. */
+const shown = (value: unknown, isQuoted: boolean): string => {
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'string') return isQuoted ? JSON.stringify(value) : 'a text';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'function') return 'a function';
+  return isObject(value) ? 'an object' : String(value);
+};
+
+const expected = (what: string, { isQuoted = false } = {}) => ({
+  error: ({ input }: { readonly input?: unknown }): string => `expected ${what}, and got ${shown(input, isQuoted)}`,
+});
+
+const text = z.string(expected('a text'));
+const someText = z.string(expected('a text that is not empty', { isQuoted: true })).check(z.minLength(1));
+const matching = (pattern: RegExp, what: string) =>
+  z.string(expected(what, { isQuoted: true })).check(z.regex(pattern));
+const flag = z.boolean(expected('true or false'));
+const anyNumber = z.number(expected('a number'));
+const numberFrom = (least: number, most = Number.POSITIVE_INFINITY) =>
+  z
+    .number(expected(most < Number.POSITIVE_INFINITY ? `a number from ${least} to ${most}` : `a number from ${least}`))
+    .check(z.gte(least), z.lte(most));
+const wholeFrom = (least: number) => z.int(expected(`a whole number from ${least}`)).check(z.gte(least));
+const oneOf = <const T extends readonly [string, ...string[]]>(names: T) =>
+  z.enum(names, expected(names.length === 1 ? `'${names[0]}'` : `one of ${names.join(', ')}`, { isQuoted: true }));
+const object = <T extends z.core.$ZodShape>(fields: T) => z.strictObject(fields, expected('an object'));
+const listOf = <T extends z.core.$ZodType>(entry: T) => z.array(entry, expected('an array'));
+const functionOf = <T>(what = 'a function') => z.custom<T>((value) => typeof value === 'function', expected(what));
+/** What `from` makes of a value, undefined where it is wrong. */
+const made = <T>(what: string, from: (value: unknown) => T | undefined) =>
+  z.pipe(
+    z.custom<unknown>((value) => from(value) !== undefined, expected(what, { isQuoted: true })),
+    z.transform((value) => from(value) as T),
   );
-  return z.NEVER;
+
+const duration = made("a duration above 0 such as '10s', '250ms' or milliseconds", (value) =>
+  typeof value === 'number' || typeof value === 'string' ? durationMs(value) : undefined,
+);
+
+const jsonObject = z.record(z.string(), z.unknown(), expected('an object'));
+
+const params = object({
+  maxOutputTokens: z.optional(wholeFrom(1)),
+  temperature: z.optional(numberFrom(0)),
+  topP: z.optional(numberFrom(0, 1)),
+  stop: z.optional(listOf(text)),
+  seed: z.optional(z.int(expected('a whole number'))),
+  frequencyPenalty: z.optional(anyNumber),
+  presencePenalty: z.optional(anyNumber),
+  tools: z.optional(
+    listOf(
+      object({
+        name: text,
+        description: z.optional(text),
+        parameters: z.optional(jsonObject),
+        strict: z.optional(flag),
+      }),
+    ),
+  ),
+  toolChoice: z.optional(
+    z.union(
+      [z.enum(['auto', 'none', 'required']), object({ tool: text })],
+      expected("one of auto, none, required, or { tool: 'its name' }", { isQuoted: true }),
+    ),
+  ),
+  parallelToolCalls: z.optional(flag),
+  output: z.optional(
+    z.discriminatedUnion(
+      'type',
+      [
+        object({ type: z.literal('text') }),
+        object({ type: z.literal('json') }),
+        object({
+          type: z.literal('json-schema'),
+          name: text,
+          schema: jsonObject,
+          description: z.optional(text),
+          strict: z.optional(flag),
+        }),
+      ],
+      {
+        error: (issue) =>
+          isObject(issue.input) ? 'expected one of text, json, json-schema' : expected('an object').error(issue),
+      },
+    ),
+  ),
+  reasoningEffort: z.optional(text),
+  maxReasoningTokens: z.optional(wholeFrom(1)),
+  topK: z.optional(wholeFrom(1)),
 });
 
-const jsonObject = z.record(z.string(), z.unknown());
+const usd = z.number(expected('US dollars for a million tokens, 0 if free')).check(z.gte(0));
 
-const params = z.strictObject({
-  maxOutputTokens: z.int().positive().optional(),
-  temperature: z.number().min(0).optional(),
-  topP: z.number().min(0).max(1).optional(),
-  stop: z.array(z.string()).optional(),
-  seed: z.int().optional(),
-  frequencyPenalty: z.number().optional(),
-  presencePenalty: z.number().optional(),
-  tools: z
-    .array(
-      z.strictObject({
-        name: z.string(),
-        description: z.string().optional(),
-        parameters: jsonObject.optional(),
-        strict: z.boolean().optional(),
-      }),
-    )
-    .optional(),
-  toolChoice: z.union([z.enum(['auto', 'none', 'required']), z.strictObject({ tool: z.string() })]).optional(),
-  parallelToolCalls: z.boolean().optional(),
-  output: z
-    .discriminatedUnion('type', [
-      z.strictObject({ type: z.literal('text') }),
-      z.strictObject({ type: z.literal('json') }),
-      z.strictObject({
-        type: z.literal('json-schema'),
-        name: z.string(),
-        schema: jsonObject,
-        description: z.string().optional(),
-        strict: z.boolean().optional(),
-      }),
-    ])
-    .optional(),
-  reasoningEffort: z.string().optional(),
-  maxReasoningTokens: z.int().positive().optional(),
-  topK: z.int().positive().optional(),
-});
+const id = z.optional(
+  matching(/^[\w./:@-]+$/, 'letters, digits and any of . / : @ _ -, since the id is sent in a header'),
+);
 
-const usd = z.number('expected US dollars for a million tokens, 0 if free').min(0);
-
-const id = z
-  .string()
-  .regex(/^[\w./:@-]+$/, 'expected letters, digits and any of . / : @ _ -, since the id is sent in a header')
-  .optional();
-
-const weight = z.number().min(0).default(1);
+const weight = z._default(numberFrom(0), 1);
 
 const tariff = {
   inputUsdPerMTok: usd,
-  cachedInputUsdPerMTok: usd.optional(),
-  cacheWriteInputUsdPerMTok: usd.optional(),
+  cachedInputUsdPerMTok: z.optional(usd),
+  cacheWriteInputUsdPerMTok: z.optional(usd),
   outputUsdPerMTok: usd,
 };
 
-const price = z.strictObject({
-  ...tariff,
-  longPrompts: z.strictObject({ aboveInputTokens: z.int().positive(), ...tariff }).optional(),
-});
+const price = object({ ...tariff, longPrompts: z.optional(object({ aboveInputTokens: wholeFrom(1), ...tariff })) });
 
 /** Nothing waits for it, so that it may be longer than a timer. */
-const span = z.union([z.number(), z.string()]).transform((value, context) => {
+const span = made("a minute at least, such as '1h', '1d' or '30d'", (value) => {
+  if (typeof value !== 'number' && typeof value !== 'string') return undefined;
   const [, days] = typeof value === 'string' ? (/^(\d+(?:\.\d+)?)d$/.exec(value) ?? []) : [];
-  const perMs = days === undefined ? duration.safeParse(value).data : Number(days) * DAY;
-  if (perMs !== undefined && perMs >= MINUTE) return { perMs, per: typeof value === 'number' ? `${value}ms` : value };
-  context.addIssue(`expected a minute at least, such as '1h', '1d' or '30d', and got ${JSON.stringify(value)}`);
-  return z.NEVER;
+  const perMs = days === undefined ? durationMs(value) : Number(days) * DAY;
+  if (perMs === undefined || perMs < MINUTE) return undefined;
+  return { perMs, per: typeof value === 'number' ? `${value}ms` : value };
 });
 
-const budget = z
-  .strictObject({ usd: z.number().positive('expected US dollars, above 0'), per: span })
-  .transform(({ usd, per }): SpendingCap => ({ usd, ...per }))
-  .optional();
+const budget = z.optional(
+  z.pipe(
+    object({ usd: z.number(expected('US dollars, above 0')).check(z.positive()), per: span }),
+    z.transform(({ usd, per }): SpendingCap => ({ usd, ...per })),
+  ),
+);
 
-const targetOptions = z.strictObject({
+const targetOptions = object({
   id,
-  enabled: z.boolean().default(true),
+  enabled: z._default(flag, true),
   weight,
-  contextWindow: z.int().positive().optional(),
-  price: price.optional(),
+  contextWindow: z.optional(wholeFrom(1)),
+  price: z.optional(price),
   budget,
-  supports: z
-    .strictObject({
-      tools: z.boolean().optional(),
-      vision: z.boolean().optional(),
-      files: z.boolean().optional(),
-      audio: z.boolean().optional(),
-      schema: z.boolean().optional(),
-      streaming: z.boolean().optional(),
-    })
-    .default({}),
-  timeouts: z
-    .strictObject({
-      connect: duration.default(2 * SECOND),
-      firstContent: duration.optional(),
-      answer: duration.optional(),
-      idle: duration.optional(),
-      total: duration.default(10 * MINUTE),
-    })
-    .prefault({}),
-  quotaGroup: z.string().min(1).optional(),
-  params: params.optional(),
-  unsupported: z.enum(['skip', 'drop']).default('skip'),
-  reasoning: z.boolean().default(false),
-  space: z.string().min(1).optional(),
-  prefill: z.boolean().optional(),
+  supports: z._default(
+    object({
+      tools: z.optional(flag),
+      vision: z.optional(flag),
+      files: z.optional(flag),
+      audio: z.optional(flag),
+      schema: z.optional(flag),
+      streaming: z.optional(flag),
+    }),
+    {},
+  ),
+  timeouts: z.prefault(
+    object({
+      connect: z._default(duration, 2 * SECOND),
+      firstContent: z.optional(duration),
+      answer: z.optional(duration),
+      idle: z.optional(duration),
+      total: z._default(duration, 10 * MINUTE),
+    }),
+    {},
+  ),
+  quotaGroup: z.optional(someText),
+  params: z.optional(params),
+  unsupported: z._default(oneOf(['skip', 'drop']), 'skip'),
+  reasoning: z._default(flag, false),
+  space: z.optional(someText),
+  prefill: z.optional(flag),
 });
 
 const entry = z.custom<TargetSpec | TargetGroup>(
-  (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    (('connect' in value && typeof value.connect === 'function') || 'pool' in value),
-  "expected a target, such as openai('gpt-5-mini'), or a group: { strategy, pool }",
+  (value) => isObject(value) && (('connect' in value && typeof value.connect === 'function') || 'pool' in value),
+  expected("a target, such as openai('gpt-5-mini'), or a group: { strategy, pool }"),
 );
-const pool = z.array(entry).min(1, 'expected at least one target');
+const pool = listOf(entry).check(z.minLength(1, 'expected at least one target'));
 
-const NAMES = Object.keys(STRATEGIES) as [StrategyName, ...StrategyName[]];
-const namedStrategy = z.enum(NAMES).transform((name) => STRATEGIES[name]());
-const ownStrategy = z.custom<Strategy>((value) => typeof value === 'object' && value !== null && 'forPool' in value);
+const NAMES = Object.keys(STRATEGIES).join(', ');
+
+const strategyOf = (value: unknown): Strategy | undefined => {
+  if (typeof value === 'string' && Object.hasOwn(STRATEGIES, value)) return STRATEGIES[value as StrategyName]();
+  return isObject(value) && 'forPool' in value ? (value as Strategy) : undefined;
+};
 /** Those that make one of ours are functions too; they want to be called, or named. */
-const rank = z.custom<Rank>(
-  (value) => typeof value === 'function' && !Object.values(STRATEGIES).includes(value as () => Strategy),
+const rankOf = (value: unknown): Rank | undefined =>
+  typeof value === 'function' && !Object.values(STRATEGIES).includes(value as () => Strategy)
+    ? (value as Rank)
+    : undefined;
+const strategyOfRoute = made(
+  `one of ${NAMES}, a strategy of your own, or a function that ranks targets`,
+  (value) => strategyOf(value) ?? rankOf(value),
 );
-const strategyOfRoute = z.union(
-  [namedStrategy, ownStrategy, rank],
-  `expected one of ${NAMES.join(', ')}, a strategy of your own, or a function that ranks targets`,
-);
-const strategyOfGroup = z.union(
-  [namedStrategy, ownStrategy],
-  `expected one of ${NAMES.join(', ')}, or a strategy of your own; only a route can have a function for it`,
+const strategyOfGroup = made(
+  `one of ${NAMES}, or a strategy of your own; only a route can have a function for it`,
+  strategyOf,
 );
 
-const group = z.strictObject({ id, weight, strategy: strategyOfGroup.prefault('priority'), pool });
+const group = object({ id, weight, strategy: z.prefault(strategyOfGroup, 'priority'), pool });
 
-const retry = z
-  .strictObject({
-    passes: z.int().min(0).default(0),
-    minDelay: duration.default(250),
-    maxDelay: duration.default(2 * SECOND),
-    multiplier: z.number().min(1).default(2),
-    jitter: z.number().min(0).max(1).default(0.5),
-  })
-  .refine(({ minDelay, maxDelay }) => minDelay <= maxDelay, {
+const retry = object({
+  passes: z._default(wholeFrom(0), 0),
+  minDelay: z._default(duration, 250),
+  maxDelay: z._default(duration, 2 * SECOND),
+  multiplier: z._default(numberFrom(1), 2),
+  jitter: z._default(numberFrom(0, 1), 0.5),
+}).check(
+  z.refine(({ minDelay, maxDelay }) => minDelay <= maxDelay, {
     path: ['minDelay'],
-    message: 'expected no more than maxDelay',
-  });
-
-const stickyBy = z.custom<NonNullable<RouteConfig['stickyBy']>>(
-  (value) => typeof value === 'function',
-  'expected a function of a request that names its subject',
+    error: 'expected no more than maxDelay',
+  }),
 );
 
-const experiment = z.strictObject({
-  metric: z
-    .custom<ExperimentMetric>(
-      (value) => typeof value === 'function' || ['latency', 'cost', 'feedback'].includes(value as string),
-      'expected latency, cost, feedback, or a function of an answer',
-    )
-    .default('latency'),
-  alpha: z.number().gt(0).lt(1).default(0.05),
-  control: z.string().optional(),
+const METRICS: readonly unknown[] = ['latency', 'cost', 'feedback'];
+
+const experiment = object({
+  metric: z._default(
+    z.custom<ExperimentMetric>(
+      (value) => typeof value === 'function' || METRICS.includes(value),
+      expected('latency, cost, feedback, or a function of an answer', { isQuoted: true }),
+    ),
+    'latency',
+  ),
+  alpha: z._default(z.number(expected('a number above 0 and below 1')).check(z.gt(0), z.lt(1)), 0.05),
+  control: z.optional(text),
 });
 
-const route = z.strictObject({
-  strategy: strategyOfRoute.prefault('priority'),
-  rankTimeout: duration.default(50),
-  stickyBy: stickyBy.optional(),
-  experiment: experiment.optional(),
-  affinity: z.enum(['prompt-cache']).optional(),
-  affinityLife: duration.default(5 * MINUTE),
+const route = object({
+  strategy: z.prefault(strategyOfRoute, 'priority'),
+  rankTimeout: z._default(duration, 50),
+  stickyBy: z.optional(
+    functionOf<NonNullable<RouteConfig['stickyBy']>>('a function of a request that names its subject'),
+  ),
+  experiment: z.optional(experiment),
+  affinity: z.optional(oneOf(['prompt-cache'])),
+  affinityLife: z._default(duration, 5 * MINUTE),
   pool,
-  deadline: duration.optional(),
-  hedging: z.boolean().default(true),
-  retry: retry.prefault({}),
-  upstream: z.enum(['match', 'stream']).default('match'),
-  recovery: z.enum(['error', 'continue', 'restart', 'buffer']).default('error'),
-  backgroundProbes: z.boolean().default(false),
-  keepAlive: duration.optional(),
-  taskBy: z
-    .custom<NonNullable<RouteConfig['taskBy']>>((value) => typeof value === 'function', 'expected a function')
-    .optional(),
-  signals: z.array(z.enum(SIGNALS)).default([]),
+  deadline: z.optional(duration),
+  hedging: z._default(flag, true),
+  retry: z.prefault(retry, {}),
+  upstream: z._default(oneOf(['match', 'stream']), 'match'),
+  recovery: z._default(oneOf(['error', 'continue', 'restart', 'buffer']), 'error'),
+  backgroundProbes: z._default(flag, false),
+  keepAlive: z.optional(duration),
+  taskBy: z.optional(functionOf<NonNullable<RouteConfig['taskBy']>>()),
+  signals: z._default(listOf(oneOf(SIGNALS)), []),
   budget,
 });
 
 /** `v1`, `routes` and `health` are paths of their own under the mount point. */
 const RESERVED = ['v1', 'routes', 'health', 'events', 'metrics', 'dashboard'];
 
-const config = z.strictObject({
+const routeName = matching(
+  /^[A-Za-z0-9][\w.-]*$/,
+  'a route name of letters, digits, and . _ -, since it is a path segment',
+).check(z.refine((name) => !RESERVED.includes(name), 'this name is a path of its own; choose another'));
+
+const config = object({
   routes: z
-    .record(
-      z
-        .string()
-        .regex(
-          /^[A-Za-z0-9][\w.-]*$/,
-          'expected a route name of letters, digits, and . _ -, since it is a path segment',
-        )
-        .refine((name) => !RESERVED.includes(name), 'this name is a path of its own; choose another'),
-      route,
-    )
-    .refine((routes) => Object.keys(routes).length > 0, 'expected at least one route'),
-  health: z
-    .strictObject({ longestCooling: duration.default(30 * SECOND), ramp: duration.default(20 * SECOND) })
-    .prefault({}),
-  onEvent: z.custom<RouterConfig['onEvent']>((value) => typeof value === 'function', 'expected a function').optional(),
-  state: z.custom<RouterState>(isRouterState, 'expected what saveState() gave').optional(),
-  stateFile: z
-    .string()
-    .min(1)
-    .refine(hasFiles, 'there are no files here; keep what saveState() gives, and hand it over as state')
-    .optional(),
-  store: z
-    .custom<Store>(
+    .record(routeName, route, expected('an object'))
+    .check(z.refine((routes) => Object.keys(routes).length > 0, 'expected at least one route')),
+  health: z.prefault(
+    object({ longestCooling: z._default(duration, 30 * SECOND), ramp: z._default(duration, 20 * SECOND) }),
+    {},
+  ),
+  onEvent: z.optional(functionOf<NonNullable<RouterConfig['onEvent']>>()),
+  state: z.optional(z.custom<RouterState>(isRouterState, expected('what saveState() gave'))),
+  stateFile: z.optional(
+    someText.check(
+      z.refine(hasFiles, 'there are no files here; keep what saveState() gives, and hand it over as state'),
+    ),
+  ),
+  store: z.optional(
+    z.custom<Store>(
       (value) =>
-        typeof value === 'object' &&
-        value !== null &&
+        isObject(value) &&
         'join' in value &&
         typeof value.join === 'function' &&
         'trust' in value &&
         (value.trust === 'evidence' || value.trust === 'advice'),
-      'expected a store, such as clusterStore()',
-    )
-    .optional(),
-  system: z.custom<System>((value) => typeof value === 'object' && value !== null).optional(),
+      expected('a store, such as clusterStore()'),
+    ),
+  ),
+  system: z.optional(z.custom<System>(isObject, expected('a clock and dice'))),
 });
 
 /** Checks a config and makes its providers. Throws a RouterError that lists every wrong field with its path. */
@@ -628,7 +670,7 @@ const checkPrices = (targets: readonly CheckedTarget[], path: string, problems: 
   }
 };
 
-const check = <T>(schema: z.ZodType<T>, value: unknown, path: string, problems: string[]): T | undefined => {
+const check = <T>(schema: z.ZodMiniType<T>, value: unknown, path: string, problems: string[]): T | undefined => {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   for (const issue of result.error.issues) problems.push(describe(issue, path));
