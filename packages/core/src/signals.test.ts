@@ -59,6 +59,32 @@ describe('an answer is held against its schema, all of it', () => {
     expect(scoreBySignals(['schema'], byName, answer({ text: '{}' }))).toBeUndefined();
   });
 
+  test('nor a format whose expression may never end, while those of the vendors are looked at', () => {
+    const url = schema({ type: 'string', format: 'url' });
+    expect(scoreBySignals(['schema'], url, answer({ text: JSON.stringify(`http://${'a'.repeat(200)}!`) }))).toBe(1);
+    const date = schema({ type: 'string', format: 'date' });
+    expect(scoreBySignals(['schema'], date, answer({ text: '"2026-02-28"' }))).toBe(1);
+    expect(scoreBySignals(['schema'], date, answer({ text: '"2026-02-30"' }))).toBe(0);
+  });
+
+  test('the items of a list are not compared with one another', () => {
+    const unique = schema({ type: 'array', items: { type: 'number' }, uniqueItems: true });
+    const text = JSON.stringify(Array.from({ length: 50_000 }, (_, i) => i));
+    expect(scoreBySignals(['schema'], unique, answer({ text }))).toBe(1);
+    expect(scoreBySignals(['schema'], unique, answer({ text: '["a"]' }))).toBe(0);
+  });
+
+  test('a schema within itself is followed as far as the answer goes', () => {
+    const list = schema({
+      type: 'object',
+      properties: { next: { anyOf: [{ $ref: '#' }, { type: 'null' }] } },
+      required: ['next'],
+    });
+    expect(scoreBySignals(['schema'], list, answer({ text: '{"next":{"next":null}}' }))).toBe(1);
+    expect(scoreBySignals(['schema'], list, answer({ text: '{"next":{"next":1}}' }))).toBe(0);
+    expect(scoreBySignals(['schema'], schema({ $ref: '#' }), answer({ text: '{}' }))).toBeUndefined();
+  });
+
   test('but a property of that name is one like any other', () => {
     const asked = schema({ type: 'object', properties: { pattern: { type: 'string' } }, required: ['pattern'] });
     expect(scoreBySignals(['schema'], asked, answer({ text: '{"pattern":"x"}' }))).toBe(1);

@@ -1,4 +1,4 @@
-import { fromJSONSchema, type ZodType } from 'zod';
+import { type Schema, validate } from '@cfworker/json-schema';
 import type { ChatRequest } from './decide/request.ts';
 import type { ChatResponse } from './decide/response.ts';
 
@@ -30,11 +30,16 @@ const PASSES: Readonly<Record<Signal, (request: ChatRequest, response: ChatRespo
   truncated: (_, { finishReason }) => finishReason !== 'length',
 };
 
-const fits = (text: string, schema: Schema): boolean | undefined => {
-  const check = validatorOf(schema);
-  if (check === undefined) return undefined;
+/** Undefined for a schema that the validator cannot read: then nothing is said of the answer. */
+const fits = (text: string, schema: Readonly<Record<string, unknown>>): boolean | undefined => {
   const json = parsed(text);
-  return json !== undefined && check.safeParse(json.value).success;
+  try {
+    const checked = withoutWhatIsSlow(schema) as Schema;
+    // A text that is no JSON says nothing of a schema that is none.
+    return validate(json?.value ?? null, checked, '2020-12').valid && json !== undefined;
+  } catch {
+    return undefined;
+  }
 };
 
 const parsed = (text: string): { readonly value: unknown } | undefined => {
@@ -45,32 +50,41 @@ const parsed = (text: string): { readonly value: unknown } | undefined => {
   }
 };
 
-type Schema = Readonly<Record<string, unknown>>;
-
-/** Undefined for a schema with words that the validator does not know: then nothing is said of the answer. */
-const validatorOf = (schema: Schema): ZodType | undefined => {
-  try {
-    return fromJSONSchema(withoutPatterns(schema) as Parameters<typeof fromJSONSchema>[0]);
-  } catch {
-    return undefined;
-  }
-};
-
 /** Values, in which `pattern` is a field like any other. */
 const VALUES = new Set(['const', 'enum', 'default', 'examples']);
 
+/** Those that vendors' structured outputs know. The validator's expressions for some others take time without end. */
+const FORMATS = new Set<unknown>([
+  'date',
+  'time',
+  'date-time',
+  'duration',
+  'email',
+  'hostname',
+  'ipv4',
+  'ipv6',
+  'uuid',
+]);
+
 /**
- * A regular expression of the caller's, put to a text of a model's choice, could keep the process busy for hours. What is
- * told by one is left unsaid; property names that go by one cannot be.
+ * A regular expression of the caller's, put to a text of a model's choice, could keep the process busy for hours, and to
+ * compare each item of a long list with all others for seconds. What is told by these is left unsaid; property names that go by
+ * an expression cannot be.
  */
-const withoutPatterns = (schema: unknown): unknown => {
-  if (Array.isArray(schema)) return schema.map(withoutPatterns);
+const withoutWhatIsSlow = (schema: unknown): unknown => {
+  if (Array.isArray(schema)) return schema.map(withoutWhatIsSlow);
   if (typeof schema !== 'object' || schema === null) return schema;
   if ('patternProperties' in schema) throw new TypeError('patternProperties');
   return Object.fromEntries(
     Object.entries(schema).flatMap(([name, value]) => {
-      if (name === 'pattern' && typeof value === 'string') return [];
-      return [[name, VALUES.has(name) ? value : withoutPatterns(value)]];
+      if (isSlow(name, value)) return [];
+      return [[name, VALUES.has(name) ? value : withoutWhatIsSlow(value)]];
     }),
   );
 };
+
+/** Under the same names a schema may have properties, whose values are schemas. */
+const isSlow = (name: string, value: unknown): boolean =>
+  (name === 'pattern' && typeof value === 'string') ||
+  (name === 'format' && typeof value === 'string' && !FORMATS.has(value)) ||
+  (name === 'uniqueItems' && value === true);
