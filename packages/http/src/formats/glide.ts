@@ -1,6 +1,5 @@
 import {
   type ChatAnswer,
-  type ChatEvent,
   type ChatRequest,
   type FinishReason,
   isRouterError,
