@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Canned, cannedAnswers } from './answers.ts';
 import { serveParent } from './process.ts';
@@ -16,7 +16,11 @@ export interface Manner {
   readonly chunks?: number;
   /** Between two words of a stream, in ms. 0: each in a packet of its own, as fast as they can be written. */
   readonly pauseMs?: number;
-  /** `refuse` resets connections as soon as they are made, so that they can be counted; `reset` does so when asked. */
+  /**
+   * `reset` breaks the connection off when it is asked something. `refuse` does so too, and resets new ones as soon as they are
+   * made: so every request that is made from then on is counted once, on a connection that was kept or on a new one, and
+   * answers that are under way still come. One that the system refuses nobody could count.
+   */
   readonly fault?: 'status-500' | 'status-429' | 'reset' | 'refuse' | 'hang';
   /** Only each n-th request fails. */
   readonly faultEvery?: number;
@@ -27,8 +31,6 @@ interface Side {
   manner: Manner;
   /** Requests, and connections that were refused. */
   arrivals: number;
-  /** Breaks all connections off. */
-  close(): void;
 }
 
 const answersByChunks = new Map<number, ReadonlyMap<string, Canned>>();
@@ -50,7 +52,7 @@ let gapsMs: number[] = [];
 const fail = (side: Side, response: ServerResponse): void => {
   const { fault } = side.manner;
   failedAtMs = performance.now();
-  if (fault === 'reset') response.socket?.resetAndDestroy();
+  if (fault === 'reset' || fault === 'refuse') response.socket?.resetAndDestroy();
   else if (fault === 'status-500' || fault === 'status-429') {
     const status = fault === 'status-500' ? 500 : 429;
     // The shortest wait that can be said, so that the next request is tried here again.
@@ -84,7 +86,6 @@ const answer = async (side: Side, path: string, asked: string, response: ServerR
 };
 
 const listen = async (isFirst: boolean): Promise<Side> => {
-  const sockets = new Set<Socket>();
   let requests = 0;
   const server = createServer({ keepAliveTimeout: 600_000, requestTimeout: 0 }, (request, response) => {
     arrive(side);
@@ -101,8 +102,6 @@ const listen = async (isFirst: boolean): Promise<Side> => {
     });
   });
   server.on('connection', (socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
     if (side.manner.fault !== 'refuse') return;
     arrive(side);
     socket.resetAndDestroy();
@@ -112,9 +111,6 @@ const listen = async (isFirst: boolean): Promise<Side> => {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     manner: {},
     arrivals: 0,
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-    },
   };
   return side;
 };
@@ -141,15 +137,13 @@ const skills = {
   urls: (): readonly [string, string] => [sides[0].url, sides[1].url],
   /** Sets how the first server behaves, and forgets what was counted. The second one has no faults. */
   behave: (manner: Manner): void => {
-    const { fault, faultEvery, ...well } = manner;
+    const { fault: _, faultEvery: __, ...well } = manner;
     sides[0].manner = manner;
     sides[1].manner = well;
     sides[0].arrivals = 0;
     sides[1].arrivals = 0;
     gapsMs = [];
     failedAtMs = undefined;
-    // A connection that is kept cannot be refused any more.
-    if (fault === 'refuse') sides[0].close();
   },
   /** What has arrived since then at each server, until the second had a thousand; and from each failure to the request that followed it, in ms. */
   counted: (): { arrivals: readonly [number, number]; gapsMs: readonly number[] } => ({

@@ -4,8 +4,11 @@ import { interleaved, type Measure, ONCE } from '../measure.ts';
 
 const FAULTS = ['status-500', 'refuse', 'hang'] as const;
 
-/** An answer takes a while, and a failure does not. */
-const WELL = { delayMs: 20, isUneven: true };
+/**
+ * An answer takes a while, and a failure does not. With 20 ms the 16 callers would ask 800 times a second, and so keep a slow
+ * machine busy: all 16 would have asked before the first failure is read, whatever a router does about it then.
+ */
+const WELL = { delayMs: 100, isUneven: true };
 
 /** Who has no clock would wait for ever. */
 const FEELS_SILENCE: readonly Candidate[] = [SWITCHYARD];
