@@ -38,6 +38,10 @@ export const switchyardOn = (adapter: 'hono' | 'node' | 'express' | 'koa', setup
 };
 
 export const BARE: Candidate = { name: 'bare proxy', script: server('bare') };
+/** The same on the framework of each adapter. */
+const BARE_HONO: Candidate = { name: 'bare proxy on hono', script: server('bare-hono') };
+const BARE_EXPRESS: Candidate = { name: 'bare proxy on express', script: server('bare-express') };
+const BARE_KOA: Candidate = { name: 'bare proxy on koa', script: server('bare-koa') };
 export const HONO_FETCH: Candidate = { name: 'Hono + global fetch', script: server('hono-fetch') };
 export const HONO_OPENAI: Candidate = { name: 'Hono + openai SDK', script: server('hono-openai') };
 export const AI_SDK: Candidate = { name: 'AI SDK + ai-fallback', script: server('ai-sdk') };
@@ -57,7 +61,15 @@ export const SWITCHYARD: Candidate = switchyardOn('hono');
 /** What the transport of its own brings. */
 export const BUILT_IN_FETCH: Candidate = switchyardOn('hono', { builtInFetch: true });
 
-export const ADAPTERS: readonly Candidate[] = [switchyardOn('node'), switchyardOn('express'), switchyardOn('koa')];
+const [ON_NODE, ON_EXPRESS, ON_KOA] = [switchyardOn('node'), switchyardOn('express'), switchyardOn('koa')];
+export const ADAPTERS: readonly Candidate[] = [ON_NODE, ON_EXPRESS, ON_KOA];
+/** Each adapter, and the bare proxy on its own framework. */
+export const ADAPTERS_AND_BARE: readonly (readonly [Candidate, Candidate])[] = [
+  [SWITCHYARD, BARE_HONO],
+  [ON_NODE, BARE],
+  [ON_EXPRESS, BARE_EXPRESS],
+  [ON_KOA, BARE_KOA],
+];
 export const VENDORS: readonly Candidate[] = (['anthropic', 'cohere', 'google', 'google-genai'] as const).map(
   (provider) => switchyardOn('hono', { provider }),
 );

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { barsOf } from './bars.ts';
 import { Bench, type Finding, type Measure } from './measure.ts';
+import { adapters } from './measures/adapters.ts';
 import { bundle } from './measures/bundle.ts';
 import { failover } from './measures/failover.ts';
 import { latency } from './measures/latency.ts';
@@ -11,11 +12,12 @@ import { slowStreams } from './measures/slow-streams.ts';
 import { startUp } from './measures/start-up.ts';
 import { streams } from './measures/streams.ts';
 import { wasted } from './measures/wasted.ts';
-import { barTable, isBusy, machine, tableOf, writePage } from './report.ts';
+import { barTable, isBusy, machine, reasons, tableOf, writePage } from './report.ts';
 
 const MEASURES: readonly Measure[] = [
   plain,
   streams,
+  adapters,
   latency,
   failover,
   wasted,
@@ -68,7 +70,7 @@ const main = async (): Promise<void> => {
     await bench.stop();
   }
   const bars = barsOf(measures.flatMap(({ findings }) => findings));
-  console.log(barTable(bars));
+  console.log([barTable(bars), reasons(bars)].join('\n\n'));
   if (values.only === undefined && !values.quick && !values.dry) writePage({ on, busy, rounds, measures, bars });
 };
 

@@ -10,6 +10,8 @@ export interface Finding {
   readonly unit: string;
   readonly candidate: string;
   readonly values: readonly number[];
+  /** The candidate that it stands beside. Default: the bare proxy. */
+  readonly beside?: string;
 }
 
 /** One thing that is measured, of all candidates that it makes sense of. */
@@ -67,6 +69,31 @@ export class Bench {
     await Promise.all([...this.#running.values(), this.vendor, this.load].map((each) => each.stop()));
   }
 }
+
+/** How much a candidate hands on when callers ask as soon as they are answered, and what each costs it. */
+export interface Throughput {
+  /** CPU time of the candidate for each answer, or each chunk of a stream, in µs. */
+  readonly cpuUs: number;
+  readonly perSecond: number;
+}
+
+/** Plain answers over 64 connections, or the chunks of 16 streams at once, of a vendor that takes no time. */
+export const saturated = async (
+  bench: Bench,
+  candidate: Candidate,
+  { stream, forMs }: { readonly stream: boolean; readonly forMs: number },
+): Promise<Throughput> => {
+  const running = await bench.warm(candidate);
+  await bench.vendor.ask('behave', {});
+  const before = await running.usage();
+  const { answers, frames, tookMs } = await bench.load.ask('saturate', running.target(stream), {
+    connections: stream ? 16 : 64,
+    forMs: bench.much(forMs),
+  });
+  const after = await running.usage();
+  const count = stream ? frames : answers;
+  return { cpuUs: (after.cpuUs - before.cpuUs) / count, perSecond: (count * 1_000) / tookMs };
+};
 
 /** For what takes long, and counts rather than times. */
 export const ONCE: Pick<Effort, 'rounds'> = { rounds: 1 };

@@ -3,7 +3,8 @@ import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 import { digits } from '../../../packages/simulator/src/virtual/table.ts';
 import type { Bar } from './bars.ts';
-import { type Finding, find, type Measure, ratiosOf, type Spread, spreadOf } from './measure.ts';
+import { BARE } from './candidates.ts';
+import { type Finding, type Measure, ratiosOf, type Spread, spreadOf } from './measure.ts';
 
 const PAGE = join(import.meta.dirname, '../../../docs/performance.md');
 
@@ -50,7 +51,7 @@ type Row = readonly string[];
 const markdown = (head: Row, rows: readonly Row[]): string =>
   [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 
-/** One row for each candidate, one column for each quantity, with what it is beside the bare proxy where that was measured. */
+/** One row for each candidate, one column for each quantity, with what it is beside another, the bare proxy as a rule, where that was measured. */
 export const tableOf = (findings: readonly Finding[]): string => {
   const quantities = [...new Set(findings.map(({ quantity }) => quantity))];
   const candidates = [...new Set(findings.map(({ candidate }) => candidate))];
@@ -59,7 +60,9 @@ export const tableOf = (findings: readonly Finding[]): string => {
     const finding = findings.find((each) => each.quantity === quantity && each.candidate === candidate);
     const spread = spreadOf(finding?.values ?? []);
     if (finding === undefined || Number.isNaN(spread.median)) return '–';
-    const base = find(findings, quantity);
+    const base = findings.find(
+      (each) => each.quantity === quantity && each.candidate === (finding.beside ?? BARE.name),
+    );
     if (base === undefined || base === finding) return written(spread);
     const ratio = spreadOf(ratiosOf(finding, base));
     return Number.isNaN(ratio.median) ? written(spread) : `${written(spread)} · ${ratio.median.toFixed(2)} ×`;
@@ -75,6 +78,12 @@ export const barTable = (bars: readonly Bar[]): string =>
     ['', 'promised', 'measured', 'holds'],
     bars.map(({ what, promised, measured, holds }) => [what, promised, written(measured), holds ? 'yes' : '**no**']),
   );
+
+/** Why those that do not hold do not, where that is known. */
+export const reasons = (bars: readonly Bar[]): string =>
+  bars
+    .flatMap(({ what, holds, because }) => (holds || because === undefined ? [] : [`- ${what}: ${because}.`]))
+    .join('\n');
 
 export interface Run {
   readonly on: string;
@@ -97,11 +106,12 @@ export const writePage = ({ on, busy, rounds, measures, bars }: Run): void => {
     '<!-- not run -->\n\n```sh\npnpm bench                                     # all of it, about ten minutes; writes this page\npnpm bench --only plain,streams --rounds 5    # some of it\npnpm bench --quick                             # whether it all works\n```',
     '## What was promised',
     barTable(bars),
+    reasons(bars),
     ...measures.flatMap(({ measure, findings }) => [
       `## ${measure.name}`,
       `${measure.what.charAt(0).toUpperCase()}${measure.what.slice(1)}.`,
       tableOf(findings),
     ]),
   ];
-  writeFileSync(PAGE, `${parts.join('\n\n')}\n`);
+  writeFileSync(PAGE, `${parts.filter((part) => part !== '').join('\n\n')}\n`);
 };

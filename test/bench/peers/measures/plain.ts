@@ -1,5 +1,5 @@
 import { ADAPTERS, BARE, BUILT_IN_FETCH, HONO_FETCH, PEERS, SWITCHYARD, VENDORS } from '../candidates.ts';
-import { interleaved, type Measure } from '../measure.ts';
+import { interleaved, type Measure, saturated } from '../measure.ts';
 
 /** Small JSON answers of a vendor that takes no time, as many as the candidate can hand on. */
 export const plain: Measure = {
@@ -11,18 +11,8 @@ export const plain: Measure = {
       [BARE, HONO_FETCH, ...PEERS, SWITCHYARD, BUILT_IN_FETCH, ...ADAPTERS, ...VENDORS],
       { 'CPU per request': 'µs', 'requests at saturation': '/s' },
       async (candidate) => {
-        const running = await bench.warm(candidate);
-        await bench.vendor.ask('behave', {});
-        const before = await running.usage();
-        const { answers, tookMs } = await bench.load.ask('saturate', running.target(false), {
-          connections: 64,
-          forMs: bench.much(2_000),
-        });
-        const after = await running.usage();
-        return {
-          'CPU per request': (after.cpuUs - before.cpuUs) / answers,
-          'requests at saturation': (answers * 1_000) / tookMs,
-        };
+        const { cpuUs, perSecond } = await saturated(bench, candidate, { stream: false, forMs: 2_000 });
+        return { 'CPU per request': cpuUs, 'requests at saturation': perSecond };
       },
     ),
 };

@@ -1,5 +1,5 @@
 import { ADAPTERS, BARE, BUILT_IN_FETCH, HONO_FETCH, PEERS, SWITCHYARD, VENDORS } from '../candidates.ts';
-import { interleaved, type Measure } from '../measure.ts';
+import { interleaved, type Measure, saturated } from '../measure.ts';
 
 /** Streams of 200 chunks, each chunk in a packet of its own, as fast as the vendor can write them. */
 export const streams: Measure = {
@@ -11,20 +11,13 @@ export const streams: Measure = {
       [BARE, HONO_FETCH, ...PEERS, SWITCHYARD, BUILT_IN_FETCH, ...ADAPTERS, ...VENDORS],
       { 'chunks per second': '/s', 'CPU per chunk': 'µs', 'first word, p50': 'ms' },
       async (candidate) => {
-        const running = await bench.warm(candidate);
-        const target = running.target(true);
-        await bench.vendor.ask('behave', {});
-        const before = await running.usage();
-        const { frames, tookMs } = await bench.load.ask('saturate', target, {
-          connections: 16,
-          forMs: bench.much(2_000),
-        });
-        const after = await running.usage();
+        const { cpuUs, perSecond } = await saturated(bench, candidate, { stream: true, forMs: 2_000 });
+        const target = (await bench.warm(candidate)).target(true);
         await bench.vendor.ask('behave', { delayMs: 20, chunks: 20, pauseMs: 5 });
         const { firstWordMs } = await bench.load.ask('arrive', target, { perSecond: 20, forMs: bench.much(2_000) });
         return {
-          'chunks per second': (frames * 1_000) / tookMs,
-          'CPU per chunk': (after.cpuUs - before.cpuUs) / frames,
+          'chunks per second': perSecond,
+          'CPU per chunk': cpuUs,
           'first word, p50': firstWordMs.p50,
         };
       },

@@ -1,41 +1,7 @@
-import { createServer, type ServerResponse } from 'node:http';
-import { Agent, request } from 'undici';
+import { createServer } from 'node:http';
+import { proxy } from './proxy.ts';
 import { setup } from './setup.ts';
 
-// The limit: what has to be done by anything that stands between a caller and a vendor, and falls back.
+// The limit: no framework.
 
-const dispatcher = new Agent({ connections: 1_024, pipelining: 1, headersTimeout: 0, bodyTimeout: 0 });
-
-const proxy = async (path: string, body: Buffer, outgoing: ServerResponse): Promise<void> => {
-  const headers = { 'content-type': 'application/json', authorization: 'Bearer any-key' };
-  for (const url of setup.urls) {
-    try {
-      const {
-        statusCode,
-        headers: given,
-        body: answer,
-      } = await request(url + path, {
-        method: 'POST',
-        headers,
-        body,
-        dispatcher,
-      });
-      if (statusCode >= 400) {
-        await answer.dump();
-        continue;
-      }
-      outgoing.writeHead(statusCode, { 'content-type': String(given['content-type']) });
-      answer.pipe(outgoing);
-      return;
-    } catch {
-      // The next one.
-    }
-  }
-  outgoing.writeHead(503).end();
-};
-
-createServer((incoming, outgoing) => {
-  const chunks: Buffer[] = [];
-  incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-  incoming.on('end', () => void proxy(incoming.url ?? '/', Buffer.concat(chunks), outgoing));
-}).listen(setup.port, setup.host);
+createServer(proxy).listen(setup.port, setup.host);
