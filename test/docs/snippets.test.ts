@@ -537,7 +537,7 @@ const NOT_RUN: readonly { readonly command: RegExp; readonly check: (match: read
   },
   {
     // It takes minutes, and wants the machine for itself.
-    command: /^pnpm bench(?: --only (\S+))?(?: --rounds \d+| --quick)*$/,
+    command: /^pnpm bench(?: --only (\S+)| --profile)?(?: --rounds \d+| --quick)*$/,
     check: ([, names = '']) => {
       expect(Object.keys(json('package.json').scripts ?? {})).toContain('bench');
       const files = globSync('test/bench/peers/measures/*.ts', { cwd: ROOT }).map((path) => basename(path, '.ts'));

@@ -1,4 +1,5 @@
 import { createServer } from 'node:net';
+import type { CpuProfile } from './flame/stacks.ts';
 import type { LoadSkills, Target } from './load.ts';
 import type { ProbeSkills } from './probe.ts';
 import { Process } from './process.ts';
@@ -133,6 +134,14 @@ export class Running {
 
   usage(): Promise<{ cpuUs: number; rssBytes: number }> {
     return this.#probe.ask('usage');
+  }
+
+  startProfile(): Promise<void> {
+    return this.#probe.ask('startProfile');
+  }
+
+  stopProfile(): Promise<CpuProfile> {
+    return this.#probe.ask('stopProfile');
   }
 
   stop(): Promise<void> {

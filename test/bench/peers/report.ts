@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { digits } from '../../../packages/simulator/src/virtual/table.ts';
 import type { Bar } from './bars.ts';
 import { BARE } from './candidates.ts';
+import { type Picture, picturesInPage } from './flame/record.ts';
 import { type Finding, type Measure, ratiosOf, type Spread, spreadOf } from './measure.ts';
 
 const PAGE = join(import.meta.dirname, '../../../docs/performance.md');
@@ -92,9 +93,24 @@ export interface Run {
   readonly rounds: number;
   readonly measures: readonly { readonly measure: Measure; readonly findings: readonly Finding[] }[];
   readonly bars: readonly Bar[];
+  readonly pictures: readonly Picture[];
 }
 
-export const writePage = ({ on, busy, rounds, measures, bars }: Run): void => {
+/** Around what a profile by itself writes anew. */
+const [PROFILE, PROFILE_END] = ['<!-- profile -->', '<!-- /profile -->'];
+
+const profilePart = (pictures: readonly Picture[]): string =>
+  `${PROFILE}\n\n## Where the time goes\n\n${picturesInPage(pictures)}\n\n${PROFILE_END}`;
+
+/** Only the pictures of the page, and what stands beside them. */
+export const updateProfile = (pictures: readonly Picture[]): void => {
+  const page = readFileSync(PAGE, 'utf8');
+  const [from, to] = [page.indexOf(PROFILE), page.indexOf(PROFILE_END)];
+  if (from < 0 || to < 0) throw new Error(`no ${PROFILE} in ${PAGE}: run all of it once`);
+  writeFileSync(PAGE, page.slice(0, from) + profilePart(pictures) + page.slice(to + PROFILE_END.length));
+};
+
+export const writePage = ({ on, busy, rounds, measures, bars, pictures }: Run): void => {
   const parts = [
     '# Performance',
     'Written by `pnpm bench`; do not edit. What Switchyard costs beside the least that can stand between a caller and a vendor, and beside\n' +
@@ -103,10 +119,11 @@ export const writePage = ({ on, busy, rounds, measures, bars }: Run): void => {
       'beside the bare proxy in the same round. The numbers of one machine mean little, and ratios more.',
     ...(busy ? [BUSY] : []),
     `Machine: ${on}. ${rounds} rounds. ${versions()}.`,
-    '<!-- not run -->\n\n```sh\npnpm bench                                     # all of it, about ten minutes; writes this page\npnpm bench --only plain,streams --rounds 5    # some of it\npnpm bench --quick                             # whether it all works\n```',
+    '<!-- not run -->\n\n```sh\npnpm bench                                     # all of it, about ten minutes; writes this page\npnpm bench --only plain,streams --rounds 5    # some of it\npnpm bench --profile                           # only where the time goes: the pictures, and the table above them\npnpm bench --quick                             # whether it all works\n```',
     '## What was promised',
     barTable(bars),
     reasons(bars),
+    profilePart(pictures),
     ...measures.flatMap(({ measure, findings }) => [
       `## ${measure.name}`,
       `${measure.what.charAt(0).toUpperCase()}${measure.what.slice(1)}.`,
