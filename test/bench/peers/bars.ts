@@ -20,8 +20,8 @@ type Kind = 'at most' | 'at least';
 /** What stands in the way of a bar, where that is known. Printed only when it does not hold. */
 const BECAUSE: Readonly<Record<string, string>> = {
   plain:
-    'the call through the SDK takes about as much as a whole bare proxy; the answer is parsed by the SDK and the request by us, and both are printed again; ' +
-    'the rest is undici and the system calls of two connections, which the bare proxy has too',
+    'about half of the time is that of Node, most of it system calls of two connections, and a seventh that of undici: the bare proxy has both too. ' +
+    'Beyond it, request and answer are parsed and printed again, and each attempt is planned and observed',
   google:
     'the archived `@google/generative-ai` knows only the global `fetch`, which makes web streams for each call; with `@google/genai`, which takes another, it is that of the others',
   bundle:

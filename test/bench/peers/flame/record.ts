@@ -46,8 +46,8 @@ export const picturesInPage = (pictures: readonly Picture[]): string =>
   [
     'CPU profiles of the process of Switchyard on hono, sampled each 0.25 ms. A function is as wide as the time that it and what it calls\n' +
       'take of the whole, callers below; what is narrower than 0.3 % is left out. Functions that V8 has built in, such as `JSON.parse`,\n' +
-      'count to who calls them; system calls and what else is no JavaScript to Node. Opened by themselves, the pictures say the names and\n' +
-      'shares of narrow ones too, under the pointer.',
+      'count to who calls them; system calls and what else is no JavaScript to Node. Opened by themselves, the pictures say under\n' +
+      'the pointer what has no room for its name.',
     shareTable(pictures),
     ...pictures.map(({ name, title }) => `![${title}](${FOLDER}/${name}.svg)`),
   ].join('\n\n');
