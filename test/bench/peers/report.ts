@@ -119,7 +119,7 @@ export const writePage = ({ on, busy, rounds, measures, bars, pictures }: Run): 
       'beside the bare proxy in the same round. The numbers of one machine mean little, and ratios more.',
     ...(busy ? [BUSY] : []),
     `Machine: ${on}. ${rounds} rounds. ${versions()}.`,
-    '<!-- not run -->\n\n```sh\npnpm bench                                     # all of it, about ten minutes; writes this page\npnpm bench --only plain,streams --rounds 5    # some of it\npnpm bench --profile                           # only where the time goes: the pictures, and the table above them\npnpm bench --quick                             # whether it all works\n```',
+    '<!-- not run -->\n\n```sh\npnpm bench                                     # all of it, a quarter of an hour; writes this page\npnpm bench --only plain,streams --rounds 5    # some of it\npnpm bench --profile                           # only where the time goes: the pictures, and the table above them\npnpm bench --quick                             # whether it all works\n```',
     '## What was promised',
     barTable(bars),
     reasons(bars),

@@ -40,7 +40,7 @@ export const wasted: Measure = {
             const asking = bench.load.ask('saturate', target, {
               connections: 16,
               forMs: 60_000,
-              most: 2_500,
+              most: 1_500,
               mayFail: true,
             });
             await pause(100);
