@@ -73,10 +73,9 @@ export const anthropic = (model: string, options: AnthropicTargetOptions = {}): 
     connect: (name, params) => {
       const isOurs = client === undefined && takesTransport(clientOptions);
       const own = { ...clientOptions, ...(isOurs && { fetch: transport }), maxRetries: 0 };
-      return {
-        ...connect(client ?? new Anthropic(own), isOurs ? directly : bySignal, name, params),
-        tellsWire: isOurs,
-      };
+      // A middleware may make a request of its own, on which nothing is but what fetch knows.
+      const tellsWire = isOurs && clientOptions.middleware === undefined;
+      return { ...connect(client ?? new Anthropic(own), tellsWire ? directly : bySignal, name, params), tellsWire };
     },
   };
 };

@@ -27,6 +27,8 @@ export const lineOf = (given: OpenAI | undefined, options: OpenAIClientOptions):
     return { client, post: postBySdk(client, bySignal), tellsWire: false };
   }
   const client = new OpenAI({ ...options, fetch: transport });
+  // Another cloud signs each request, after it is built, within the SDK's call.
+  if (options.provider !== undefined) return { client, post: postBySdk(client, bySignal), tellsWire: false };
   const logs = client.logLevel === 'debug' || client.logLevel === 'info';
   const post = logs ? postBySdk(client, directly) : postByTransport(client, transport, options);
   return { client, post, tellsWire: true };
@@ -45,7 +47,8 @@ const postBySdk =
  * would add a log, a clock and a second try, none of which is wanted, for as much as all the rest of a request costs.
  */
 const postByTransport = (client: OpenAI, send: typeof fetch, options: OpenAIClientOptions): Post => {
-  const isSteady = differsInBodyAlone(options);
+  // URL and headers are the same each time, unless a function gives the key.
+  const isSteady = typeof options.apiKey !== 'function';
   const heads = new Map<string, { readonly url: string; readonly headers: Headers }>();
   return async (path, body, call) => {
     let head = heads.get(path);
@@ -60,10 +63,6 @@ const postByTransport = (client: OpenAI, send: typeof fetch, options: OpenAIClie
     return response;
   };
 };
-
-/** Whether URL and headers are the same each time: a key may be a function, and other clouds sign each request. */
-const differsInBodyAlone = ({ apiKey, provider }: OpenAIClientOptions): boolean =>
-  typeof apiKey !== 'function' && provider === undefined;
 
 /** As the SDK makes it. */
 const statusError = async (response: Response): Promise<Error> => {

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { type Simulator, startSimulator } from '@switchyard/simulator';
 import OpenAI from 'openai';
+import { bedrock } from 'openai/providers/bedrock';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Failure } from '../decide/failure.ts';
 import type { ChatRequest, ChatSettings } from '../decide/request.ts';
@@ -243,6 +244,14 @@ describe('a target', () => {
       expect.stringContaining('sending request'),
       expect.stringContaining('response start'),
     ]);
+  });
+
+  test('lets another cloud sign each request', async () => {
+    const player = await playing(answer(whole));
+    const cloud = bedrock({ apiKey: 'cloud-key', baseURL: player.url });
+    const provider = openai('m-1', { provider: cloud }).connect('m-1', undefined);
+    expect(await provider.send(hi, { signal: signal() })).toMatchObject({ text: 'Hello' });
+    expect(player.requests[0]?.headers.authorization).toBe('Bearer cloud-key');
   });
 
   test('asks a function for its key each time', async () => {
