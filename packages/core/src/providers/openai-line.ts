@@ -4,13 +4,15 @@ import type { Call } from '../provider.ts';
 import { isObject, NO_SDK_TIMEOUT_MS } from '../provider-kit.ts';
 import { FixedHeaders } from '../transport/fixed-headers.ts';
 import type { Body } from './body.ts';
-import { bySignal, directly, type Tell } from './sdk-call.ts';
+import { bySignal, directly, type SdkCall, type Tell } from './sdk-call.ts';
 
 /** The SDK's client options, but for those that would make a second retry loop or a second clock. */
 export type OpenAIClientOptions = Omit<ClientOptions, 'maxRetries' | 'timeout'>;
 
+type Path = '/chat/completions' | '/responses' | '/embeddings';
+
 /** Asks one of OpenAI's APIs, by its path under the base URL. Rejects with the SDK's error for what is not a success. */
-type Post = (path: string, body: Body, call: Call) => Promise<Response>;
+type Post = (path: Path, body: Body, call: Call) => Promise<Response>;
 
 /** A client, and how it is asked. */
 export interface Line {
@@ -40,7 +42,20 @@ const OWN_TRANSPORT = ['credential', 'fetch', 'fetchOptions', 'workloadIdentity'
 const postBySdk =
   (client: OpenAI, tell: Tell): Post =>
   (path, body, call) =>
-    client.post(path, { body, stream: body.stream === true, ...tell(call) }).asResponse();
+    CALLS[path](client, body, tell(call)).asResponse();
+
+/** The methods that tracers put themselves around. */
+const CALLS: Readonly<Record<Path, SdkMethod>> = {
+  '/chat/completions': (client, body, told) =>
+    client.chat.completions.create(body as unknown as OpenAI.ChatCompletionCreateParams, told),
+  '/responses': (client, body, told) =>
+    client.responses.create(body as unknown as OpenAI.Responses.ResponseCreateParams, told),
+  // Without a body of its own the SDK asks for base64 where the caller has asked for nothing.
+  '/embeddings': (client, body, told) =>
+    client.embeddings.create(body as unknown as OpenAI.EmbeddingCreateParams, { ...told, body }),
+};
+
+type SdkMethod = (client: OpenAI, body: Body, told: SdkCall) => { asResponse(): Promise<Response> };
 
 /**
  * The SDK puts the request together, with its key, and makes the error; what lies between is our transport. The SDK's own call

@@ -2,7 +2,7 @@ import type { Call } from '../provider.ts';
 import { NO_SDK_TIMEOUT_MS } from '../provider-kit.ts';
 
 /** What a call says to an SDK that Stainless has made: no second try, and no clock, of its own. */
-interface SdkCall {
+export interface SdkCall {
   readonly maxRetries: 0;
   readonly timeout: number;
   readonly signal?: AbortSignal;
